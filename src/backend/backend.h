@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a model may ask of a machine. Immediate mode: a call computes (CPU) or enqueues (CUDA); there is no graph
+// framework. `ref` (backend/ref.cpp) is the scalar oracle and defines the meaning of every op; cpu/ and cuda/ must agree
+// with it. One thread at a time may use a Backend.
+//
+// Every op computes each output row from that row's inputs alone and in a fixed order, so a row's bits do not depend
+// on the batch it sits in, on thread count or on cache placement.
+//
+// Out comes first, weights last. Out never aliases an input unless the op says so. All values are f32.
+// Tested by tests/unit/backend (ref against formulas) and tests/unit/cpu (cpu against ref).
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include "backend/params.h"
+#include "tensor/host_tensor.h"
+
+namespace glint {
+
+/// Memory of a backend; freed on destruction.
+class Buffer {
+ public:
+  virtual ~Buffer() = default;
+  virtual void* data() const = 0;
+  virtual size_t bytes() const = 0;
+  float* floats() const { return static_cast<float*>(data()); }
+};
+
+/// Working memory of ffn_moe; sized for the largest step, allocated once.
+struct MoeScratch {
+  Tensor logits;     // [n_tokens, n_experts]
+  Routing routing;   // [n_tokens, top_k]
+  Tensor gate;       // [n_tokens * top_k, d_ff]
+  Tensor up;         // [n_tokens * top_k, d_ff]
+  Tensor expert_out; // [n_tokens * top_k, d_model]
+};
+
+/// Weights of a mixture of experts. Either gate and up, or the fused gate_up whose first d_ff rows are the gate.
+struct MoeWeights {
+  Weight router;  // [n_experts, d_model], bias allowed
+  Weight gate;    // n_experts x [d_ff, d_model]
+  Weight up;      // n_experts x [d_ff, d_model]
+  Weight down;    // n_experts x [d_model, d_ff]
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string_view name() const = 0;
+
+  // ---- memory ----
+  /// Throws Error that says how much was asked for. Contents undefined.
+  virtual std::unique_ptr<Buffer> allocate(size_t bytes) = 0;
+  virtual void upload(void* destination, const void* host_source, size_t bytes) = 0;
+  /// Waits for all enqueued work.
+  virtual void download(void* host_destination, const void* source, size_t bytes) = 0;
+  /// Aliases, repacks or uploads a mapped tensor of 1 to 3 dims ([n_in], [n_out, n_in], [count, n_out, n_in]); `tensor.bytes`
+  /// must outlive the weight. A 1-dim tensor becomes [1, n_in].
+  virtual Weight import_weight(const HostTensor& tensor) = 0;
+
+  // ---- primitives ----
+  /// out[t] = table[ids[t]] * scale. ids: [n_tokens] int32. PRECOND: 0 <= id < table.n_out.
+  virtual void embed(Tensor out, const int32_t* ids, float scale, const Weight& table) = 0;
+  /// out = x / sqrt(mean(x^2) + eps) * w over each head's width; w [1, width] f32. out may be x.
+  virtual void rms_norm(Tensor out, Tensor x, float eps, const Weight& w) = 0;
+  /// out += x. Shapes equal.
+  virtual void add(Tensor out, Tensor x) = 0;
+  /// out = x (any strides, equal shapes).
+  virtual void copy(Tensor out, Tensor x) = 0;
+  /// x = scale * x, then, where softcap > 0, softcap * tanh(x / softcap). In place.
+  virtual void scale_softcap(Tensor x, float scale, float softcap) = 0;
+  /// out [n, n_out] = x [n, n_in] . w^T + bias
+  virtual void matmul(Tensor out, Tensor x, const Weight& w) = 0;
+  /// Head by head: out[n, h, n_out] = x[n, h, n_in] . w[h]^T; w.count = n_heads (MLA's k_b and v_b).
+  virtual void matmul_heads(Tensor out, Tensor x, const Weight& w) = 0;
+  /// out[t * top_k + s] = x[row] . w[expert(t, s)]^T + bias, where row = t if x has n_tokens rows, t * top_k + s if it
+  /// has n_tokens * top_k rows.
+  virtual void matmul_experts(Tensor out, Tensor x, const Weight& w, const Routing& routing) = 0;
+  /// Rotates the first n_dims of every head of x in place; positions: [n_rows] int32.
+  virtual void rope(Tensor x, const int32_t* positions, const RopeParams& params) = 0;
+  /// Writes k [n, n_kv, d_k] and v [n, n_kv, d_v] (ignored when the layer has no V) to the cache, rounded to its format.
+  virtual void kv_store(const KvLayer& layer, Tensor k, Tensor v, const Batch& batch) = 0;
+  /// out [n, n_heads, d_v] from q [n, n_heads, d_k]; token t sees cached positions of its sequence up to its own.
+  /// Query head h reads key/value head h / (n_heads / n_kv).
+  virtual void attend(Tensor out, Tensor q, const KvLayer& layer, const Batch& batch, const AttendParams& params) = 0;
+  /// gate = act(gate) * up, in place. kGptOssSwiglu: g = min(gate, 7), u = clamp(up, -7, 7), g * sigmoid(1.702 g) * (u + 1).
+  virtual void glu(Tensor gate, Tensor up, Activation activation) = 0;
+  /// Chooses experts from router logits [n_tokens, n_experts].
+  virtual void route(const Routing& out, Tensor logits, const RouteParams& params) = 0;
+  /// out[t] += sum over s of weight(t, s) * expert_out[t * top_k + s], in slot order.
+  virtual void combine(Tensor out, Tensor expert_out, const Routing& routing) = 0;
+  /// out[i] = x[rows[i]]; rows: [out.n_rows] int32.
+  virtual void gather_rows(Tensor out, Tensor x, const int32_t* rows) = 0;
+  /// ids[i] = index of the largest value of row i; ties to the lowest.
+  virtual void argmax(int32_t* ids, Tensor x) = 0;
+
+  // ---- fused ops: the default bodies (fused.cpp) call the primitives; a backend overrides one only with a measurement ----
+  /// x += delta; out = rms_norm(x).
+  virtual void add_rms_norm(Tensor out, Tensor x, Tensor delta, float eps, const Weight& w);
+  /// out += sum of the chosen experts' down(act(gate x) * up x).
+  virtual void ffn_moe(Tensor out, Tensor x, const MoeWeights& w, const RouteParams& route_params, Activation activation,
+                       MoeScratch& scratch);
+
+  /// Runs body now. A backend with recordable work may capture it the first time it sees key and replay after; all
+  /// varying data must sit in the buffers of Batch.
+  virtual void replay(uint64_t key, const std::function<void()>& body) {
+    (void)key;
+    body();
+  }
+};
+
+/// The scalar oracle: plain loops, double accumulation, no threads. Slow on purpose.
+std::unique_ptr<Backend> make_ref_backend();
+
+}  // namespace glint
