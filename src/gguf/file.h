@@ -3,7 +3,8 @@
 // Opens a GGUF file (versions 2 and 3, one file or a split set) over a memory map. The file is hostile until checked:
 // every count, length, offset, alignment and product is bounded by the bytes that are there before it is used, so no
 // file can crash, hang or make glint allocate more than its own size justifies. Errors name the file, the key or
-// tensor, what was expected and what was found.
+// tensor, what was expected and what was found. Opening reads the header only; tensor data stays on disk until touched.
+// Tested by tests/unit/gguf/{header,file,split}_test.cpp; fuzzed by tests/fuzz/gguf_fuzz.cpp.
 #pragma once
 
 #include <memory>
@@ -23,7 +24,8 @@ class File {
   /// Opens `path`. Any part of a split set (-0000N-of-0000M) opens the whole set: metadata from the first part,
   /// tensors from all. `overrides` are --override-kv texts, applied in order.
   static File open(const std::string& path, std::span<const std::string> overrides = {});
-  /// Parses an image in memory (tests, the embedded model, fuzzing). `bytes` must outlive the File.
+  /// Parses an image in memory (tests, the embedded model, fuzzing). `bytes` must outlive the File. A part of a split
+  /// set is refused: its other parts can only be found beside a path.
   static File parse(std::span<const std::byte> bytes, const std::string& name,
                     std::span<const std::string> overrides = {});
 
@@ -39,7 +41,7 @@ class File {
   const Metadata& metadata() const;
   /// In file order; of a split set, part after part.
   std::span<const HostTensor> tensors() const;
-  /// Constant time; nullptr when absent.
+  /// Logarithmic time (see Metadata::find); nullptr when absent.
   const HostTensor* find(std::string_view tensor_name) const;
 
  private:
