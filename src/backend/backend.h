@@ -34,12 +34,13 @@ class Buffer {
 struct MoeScratch {
   Tensor logits;     // [n_tokens, n_experts]
   Routing routing;   // [n_tokens, top_k]
-  Tensor gate;       // [n_tokens * top_k, d_ff]
-  Tensor up;         // [n_tokens * top_k, d_ff]
+  Tensor gate;       // [n_tokens * top_k, d_ff]; 2 * d_ff wide when gate and up are one fused weight
+  Tensor up;         // [n_tokens * top_k, d_ff]; unused when fused
   Tensor expert_out; // [n_tokens * top_k, d_model]
 };
 
-/// Weights of a mixture of experts. Either gate and up, or the fused gate_up whose first d_ff rows are the gate.
+/// Weights of a mixture of experts. Either gate and up, or, with `up` absent, a `gate` of 2 * d_ff rows per expert: the
+/// gate's, then the up projection's.
 struct MoeWeights {
   Weight router;  // [n_experts, d_model], bias allowed
   Weight gate;    // n_experts x [d_ff, d_model]
@@ -89,13 +90,14 @@ class Backend {
   virtual void attend(Tensor out, Tensor q, const KvLayer& layer, const Batch& batch, const AttendParams& params) = 0;
   /// gate = act(gate) * up, in place. kGptOssSwiglu: g = min(gate, 7), u = clamp(up, -7, 7), g * sigmoid(1.702 g) * (u + 1).
   virtual void glu(Tensor gate, Tensor up, Activation activation) = 0;
-  /// Chooses experts from router logits [n_tokens, n_experts].
+  /// Chooses experts from router logits [n_tokens, n_experts]. NaN ranks below everything. Scores are rounded to f32
+  /// before they are compared.
   virtual void route(const Routing& out, Tensor logits, const RouteParams& params) = 0;
   /// out[t] += sum over s of weight(t, s) * expert_out[t * top_k + s], in slot order.
   virtual void combine(Tensor out, Tensor expert_out, const Routing& routing) = 0;
   /// out[i] = x[rows[i]]; rows: [out.n_rows] int32.
   virtual void gather_rows(Tensor out, Tensor x, const int32_t* rows) = 0;
-  /// ids[i] = index of the largest value of row i; ties to the lowest.
+  /// ids[i] = index of the largest value of row i; ties to the lowest. NaN ranks below everything.
   virtual void argmax(int32_t* ids, Tensor x) = 0;
 
   // ---- fused ops: the default bodies (fused.cpp) call the primitives; a backend overrides one only with a measurement ----

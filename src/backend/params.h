@@ -117,8 +117,8 @@ enum class Gate { kSoftmax, kSigmoid, kSoftmaxAfterTopK };
 struct RouteParams {
   Gate gate = Gate::kSoftmax;
   int top_k = 0;
-  int n_groups = 1;       // DeepSeek-V3 (arXiv 2412.19437): experts in equal groups, scored by the sum of the best two,
-  int n_groups_used = 1;  // only the best n_groups_used groups compete
+  int n_groups = 1;       // experts in equal groups of which only the best n_groups_used compete; a group's score is the
+  int n_groups_used = 1;  // sum of its best two with sigmoid gates (arXiv 2412.19437), its best otherwise (2405.04434)
   bool renormalise = false;
   float scale = 1;
   const float* selection_bias = nullptr;  // [n_experts] added for choosing only, or null

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The public C++ API of glint: open a model, hold sessions, generate. Apps and the server see this, engine/session.h,
+// engine/sampler.h and text/; nothing about tensors leaks through.
+//
+//   Engine engine = Engine::open("model.gguf", {});
+//   Session session(engine);
+//   session.sync(engine.tokenizer().encode("Once", {}));
+//   session.generate(params, [](const Piece& piece) { std::cout << piece.text; return true; });
+//
+// Threads: one thread at a time may use an Engine and its sessions; tokenizer() and chat_template() are safe anywhere.
+// Tested by tests/unit/engine.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+#include "gguf/file.h"
+#include "model/decoder.h"
+#include "model/load.h"
+#include "text/tokenizer.h"
+
+namespace glint {
+
+struct EngineOptions {
+  std::string backend = "cpu";  // ref | cpu | cuda
+  int n_threads = 0;            // 0: the cores really available
+  int n_ctx = 0;                // tokens of cache; 0: what the model was trained for, lowered to what memory allows
+  int n_ubatch = 512;           // prompt tokens computed at once
+  int n_sequences = 1;          // sequences the cache can hold at the same time
+  DType k_dtype = DType::kF16;
+  DType v_dtype = DType::kF16;
+};
+
+class Engine {
+ public:
+  /// Takes over the file. Throws Error when the file is not a model that glint runs, or when the cache does not fit,
+  /// naming the context that would.
+  static Engine open(gguf::File file, const EngineOptions& options);
+  Engine(Engine&&) noexcept;
+  ~Engine();
+
+  const gguf::File& file() const;
+  const LoadedModel& model() const;      // spec and findings
+  const Tokenizer& tokenizer() const;
+  const EngineOptions& options() const;  // n_ctx and n_threads as really chosen
+  int n_ctx() const;
+  Decoder& decoder();
+  Backend& backend();
+
+ private:
+  struct Impl;
+  explicit Engine(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace glint

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One conversation with a model: the tokens so far, their cache, and generation. Callers pass the whole token list each
+// time; sync() keeps what the cache already holds and computes the rest, so edits and retries cost only what changed.
+// Tested by tests/unit/engine/session_test.cpp.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/engine.h"
+#include "engine/sampler.h"
+
+namespace glint {
+
+enum class FinishReason { kEndOfText, kStopString, kLimit, kContextFull, kCancelled };
+
+struct GenerateOptions {
+  int n_predict = -1;                     // tokens; -1: until the end of text or a full context
+  bool ignore_eos = false;                // end-of-generation ids are never chosen
+  bool show_special = false;              // print control tokens' text
+  std::vector<std::string> stop_strings;  // not part of the output
+  const std::atomic<bool>* cancel = nullptr;
+};
+
+/// What on_piece receives: text that is final (whole code points, no part of a stop string), and the id that led to it.
+struct Piece {
+  int32_t id = -1;
+  std::string_view text;  // may be empty
+};
+
+struct Timings {
+  int n_cached = 0;     // prompt tokens found in the cache
+  int n_prompt = 0;     // prompt tokens computed
+  double prompt_seconds = 0;
+  int n_predicted = 0;
+  double predicted_seconds = 0;
+};
+
+struct GenerateResult {
+  std::vector<int32_t> ids;  // chosen ids, the end-of-generation id excluded
+  std::string text;
+  FinishReason reason = FinishReason::kLimit;
+  int32_t end_id = -1;         // the end-of-generation id that stopped it, or -1
+  std::string stopping_string; // for kStopString
+};
+
+class Session {
+ public:
+  explicit Session(Engine& engine, int sequence = 0);
+
+  /// Makes `ids` the content: keeps the longest common prefix in the cache (always recomputing at least the last id),
+  /// computes the rest in chunks of n_ubatch. Throws Error when ids exceed the context or an id is outside the vocabulary.
+  /// `progress(done, total)` after each chunk; returns false when cancelled (the cache then holds what was done).
+  bool sync(std::span<const int32_t> ids, const std::function<void(int, int)>& progress = {},
+            const std::atomic<bool>* cancel = nullptr);
+  /// Logits after the last id, [n_vocab]; valid until the next call.
+  std::span<const float> logits() const;
+  /// Appends ids one by one until a reason to stop; on_piece returns false to cancel.
+  GenerateResult generate(Sampler& sampler, const GenerateOptions& options,
+                          const std::function<bool(const Piece&)>& on_piece = {});
+
+  std::span<const int32_t> ids() const { return ids_; }
+  const Timings& timings() const { return timings_; }  // of the last sync and generate
+
+ private:
+  Engine& engine_;
+  int sequence_;
+  std::vector<int32_t> ids_;
+  std::vector<float> logits_;
+  Timings timings_;
+};
+
+}  // namespace glint

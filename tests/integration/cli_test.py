@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The command line as scripts meet it: llama.cpp's flag forms, errors that name the repair, stdout that carries the
+answer alone, the fixed forms that other tools call.
+
+usage: cli_test.py GLINT SHARED_FOLDER"""
+import json
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+GLINT = ""
+SHARED = Path()
+
+
+def run(*arguments, stdin=None):
+    return subprocess.run([GLINT, *map(str, arguments)], capture_output=True, text=True, input=stdin, timeout=300)
+
+
+def ok(*arguments, stdin=None):
+    done = run(*arguments, stdin=stdin)
+    if done.returncode != 0:
+        raise AssertionError(f"glint {arguments}: status {done.returncode}: {done.stderr}")
+    return done.stdout
+
+
+class Errors(unittest.TestCase):
+    def check(self, arguments, *words):
+        done = run(*arguments)
+        self.assertEqual(done.returncode, 1, done)
+        self.assertEqual(done.stdout, "")
+        self.assertEqual(len(done.stderr.strip().split("\n")), 1, done.stderr)
+        for word in words:
+            self.assertIn(word, done.stderr)
+
+    def test_unknown_flag_names_the_nearest(self):
+        self.check(["run", "--tmep", "1"], "--tmep", "--temp")
+
+    def test_unknown_command_names_the_nearest(self):
+        self.check(["rnu"], "rnu", "run")
+
+    def test_missing_value(self):
+        self.check(["run", "-n"], "-n", "value")
+
+    def test_missing_file(self):
+        self.check(["inspect", "nothing.gguf"], "nothing.gguf")
+
+    def test_not_a_gguf_file(self):
+        with tempfile.NamedTemporaryFile(suffix=".gguf") as file:
+            file.write(b"<html>not found</html>")
+            file.flush()
+            self.check(["inspect", file.name], file.name)
+
+    def test_bad_ids(self):
+        self.check(["run", "--ids", "1,x,3"], '"x"')
+
+    def test_id_outside_the_vocabulary(self):
+        self.check(["run", "--ids", "99999999", "-n", "1"], "99999999")
+
+    def test_bad_override(self):
+        self.check(["inspect", "--override-kv", "deepseek2.block_count=3"], "KEY=TYPE:VALUE")
+
+    def test_downloads_are_refused(self):
+        self.check(["run", "-hf", "someone/model"], "-m")
+
+
+class Help(unittest.TestCase):
+    def test_every_command_shows_examples(self):
+        top = ok("--help")
+        for command in ["run", "chat", "inspect", "tokenize", "detokenize", "template", "logits", "synth"]:
+            self.assertIn(command, top)
+            self.assertIn("Example", ok(command, "--help"))
+
+
+class Run(unittest.TestCase):
+    def test_stdout_is_the_answer_alone(self):
+        done = run("run", "-p", "Once upon a time", "-n", "8", "--temp", "0")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertNotIn("Once upon a time", done.stdout)
+        self.assertIn("tok", done.stderr)
+
+    def test_same_seed_same_text(self):
+        forms = [ok("run", "-p", "The", "-n", "16", "--temp", "1", "-s", seed, "-t", threads)
+                 for seed, threads in [("7", "1"), ("7", "2"), ("8", "1")]]
+        self.assertEqual(forms[0], forms[1])
+        self.assertNotEqual(forms[0], forms[2])
+
+    def test_llama_cpp_forms(self):
+        done = run("run", "-p", "A", "-n", "2", "-ngl", "99", "-no-cnv", "-fa", "on", "-ctk", "f16", "--top_k", "5",
+                   "--no-mmap", "-c", "64", "-b", "32", "-ub", "16", "-tb", "1", "--temp=0")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("--n-gpu-layers", done.stderr)
+
+    def test_print_ids(self):
+        ids = json.loads(ok("run", "--ids", "5,6,7", "-n", "4", "--temp", "0", "--ignore-eos", "--print-ids"))
+        self.assertEqual(len(ids), 4)
+
+    def test_prompt_from_a_file(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+            file.write("Once upon a time")
+            file.flush()
+            a = ok("run", "-f", file.name, "-n", "8", "--temp", "0")
+        self.assertEqual(a, ok("run", "-p", "Once upon a time", "-n", "8", "--temp", "0"))
+
+
+class FixedForms(unittest.TestCase):
+    def test_logits_last_and_all(self):
+        every = json.loads(ok("logits", "--ids", "5,6,7", "--all"))["logits"]
+        last = json.loads(ok("logits", "--ids", "5,6,7"))["logits"]
+        self.assertEqual(len(every), 3)
+        self.assertEqual(last, every[2:])
+
+    def test_logits_of_both_backends(self):
+        a = json.loads(ok("logits", "--ids", "5,6,7", "--backend", "ref"))["logits"][0]
+        b = json.loads(ok("logits", "--ids", "5,6,7", "--backend", "cpu", "--threads", "1"))["logits"][0]
+        self.assertLess(max(abs(x - y) for x, y in zip(a, b)), 1e-3)
+
+    def test_tokenize_and_back(self):
+        text = "Hello, wörld! <|user|>"
+        with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+            file.write(text)
+            file.flush()
+            ids = ok("tokenize", "--ids", "-f", file.name).strip()
+            plain = ok("tokenize", "--ids", "--no-parse-special", "-f", file.name).strip()
+        self.assertNotEqual(ids, plain)
+        self.assertEqual(ok("detokenize", "--ids", plain), text)
+
+    def test_template(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump([{"role": "user", "content": "Hello"}], file)
+            file.flush()
+            self.assertEqual(ok("template", "--messages", file.name), "[gMASK]<sop><|user|>Hello<|assistant|><think>")
+            self.assertEqual(ok("template", "--messages", file.name, "--kwargs", '{"enable_thinking": false}'),
+                             "[gMASK]<sop><|user|>Hello<|assistant|></think>")
+            self.assertEqual(ok("template", "--messages", file.name, "--no-generation-prompt"),
+                             "[gMASK]<sop><|user|>Hello")
+
+    def test_inspect_json(self):
+        facts = json.loads(ok("inspect", "--json"))
+        self.assertEqual(facts["architecture"], "deepseek2")
+        for key in ["metadata", "tensors", "kv_bytes_per_token", "bytes_read_per_token", "findings", "file_bytes"]:
+            self.assertIn(key, facts)
+
+    def test_inspect_shows_an_override(self):
+        facts = json.loads(ok("inspect", "--json", "--override-kv", "deepseek2.expert_gating_func=int:1"))
+        self.assertEqual(facts["metadata"]["deepseek2.expert_gating_func"], 1)
+
+
+class Synth(unittest.TestCase):
+    def test_writes_a_tiny_model_that_runs(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "tiny.gguf"
+            ok("synth", "glm-4.7-flash-tiny", "--type", "q4_k_m", "-o", path)
+            ids = json.loads(ok("run", "-m", path, "--ids", "1,2,3", "-n", "4", "--temp", "0", "--ignore-eos",
+                                "--print-ids"))
+            self.assertEqual(len(ids), 4)
+
+    def test_unknown_model_lists_the_known(self):
+        done = run("synth", "nothing", "-o", "x.gguf")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("glm-4.7-flash", done.stderr)
+
+
+if __name__ == "__main__":
+    GLINT, SHARED = sys.argv[1], Path(sys.argv[2])
+    unittest.main(argv=sys.argv[:1])
