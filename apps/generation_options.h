@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Flags of choosing tokens that `run` and `chat` share, with llama.cpp's names and meanings.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <string>
+#include <vector>
+
+#include "engine/sampler.h"
+#include "engine/session.h"
+#include "gguf/metadata.h"
+
+namespace glint::app {
+
+struct GenerationOptions {
+  SamplingParams sampling;  // what the user set; the rest comes from the file and the defaults
+  int64_t seed = -1;        // -1: a new one each time
+  int n_predict = -1;
+  bool ignore_eos = false;
+  bool special = false;
+  std::vector<std::string> stop_strings;
+  std::vector<std::string> logit_bias;
+};
+
+void add_generation_options(CLI::App& command, GenerationOptions& options);
+
+/// The sampler that flags, the file's general.sampling.* keys and the defaults give, in that precedence.
+Sampler make_sampler(const GenerationOptions& options, const gguf::Metadata& metadata, const Vocab& vocab);
+GenerateOptions make_generate_options(const GenerationOptions& options, const std::atomic<bool>& cancel);
+
+/// One line: "prompt 512 tokens at 812.3 tok/s, generated 128 at 97.1 tok/s".
+std::string describe(const Timings& timings);
+
+}  // namespace glint::app
