@@ -30,6 +30,16 @@ inline float half_at(const uint8_t* p) {
   std::memcpy(&bits, p, sizeof bits);
   return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(bits)));
 }
+/// Two adjacent halves, each in all lanes.
+struct TwoHalves {
+  __m256 first, second;
+};
+inline TwoHalves halves_at(const uint8_t* p) {
+  int32_t bits;
+  std::memcpy(&bits, p, sizeof bits);
+  const __m128 both = _mm_cvtph_ps(_mm_cvtsi32_si128(bits));
+  return {_mm256_broadcastss_ps(both), _mm256_broadcastss_ps(_mm_movehdup_ps(both))};
+}
 inline uint32_t word_at(const uint8_t* p) {
   uint32_t word;
   std::memcpy(&word, p, sizeof word);
@@ -102,8 +112,7 @@ struct Q4_0 {
 struct Q4_1 {
   using Block = BlockQ4_1;
   static void expand(const uint8_t* p, float* x) {
-    const __m256 d = _mm256_set1_ps(half_at(GLINT_AT(Block, d)));
-    const __m256 m = _mm256_set1_ps(half_at(GLINT_AT(Block, m)));
+    const auto [d, m] = halves_at(GLINT_AT(Block, d));
     GLINT_UNROLL
     for (int i = 0; i < 16; i += 8) {
       const __m256i q = bytes_at(GLINT_AT(Block, q) + i);
@@ -137,8 +146,7 @@ struct Q5_0 {
 struct Q5_1 {
   using Block = BlockQ5_1;
   static void expand(const uint8_t* p, float* x) {
-    const __m256 d = _mm256_set1_ps(half_at(GLINT_AT(Block, d)));
-    const __m256 m = _mm256_set1_ps(half_at(GLINT_AT(Block, m)));
+    const auto [d, m] = halves_at(GLINT_AT(Block, d));
     const uint32_t high = word_at(GLINT_AT(Block, high));
     GLINT_UNROLL
     for (int i = 0; i < 16; i += 8) {
