@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Grouped-query attention (arXiv 2305.13245): project, norm heads where the model does, rotate, cache, attend, project.
-#include "model/scratch.h"
-#include "model/weights.h"
+#include "model/blocks.h"
 
 namespace glint {
 

@@ -4,8 +4,7 @@
 // row c of kv_rank values, so instead of expanding c for every cached token, the query is taken into the latent's space:
 //   score = (k_b^T q_nope) . c + q_rope . k_rope        out_h = v_b (sum of p * c)
 // The cache row is [normed c | rotated k_rope]; its first kv_rank values are also the "values".
-#include "model/scratch.h"
-#include "model/weights.h"
+#include "model/blocks.h"
 
 namespace glint {
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The gated feed-forward: down(act(gate x) * up x) (arXiv 2002.05202).
-#include "model/scratch.h"
-#include "model/weights.h"
+#include "model/blocks.h"
 
 namespace glint {
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Mixture of experts: what the shared expert gives every token (or zero), plus the weighted sum of the chosen ones.
-#include "model/scratch.h"
-#include "model/weights.h"
+#include "model/blocks.h"
 
 namespace glint {
 

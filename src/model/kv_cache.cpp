@@ -8,6 +8,9 @@
 namespace glint {
 namespace {
 
+int pages_for(int64_t n_tokens) { return static_cast<int>((n_tokens + kPageTokens - 1) / kPageTokens); }
+
+/// A layer without storage. `v` stays null where values are a prefix of the keys.
 KvLayer layer_shape(const LayerSpec& layer, KvFormat format) {
   if (const auto* gqa = std::get_if<GqaSpec>(&layer.attention)) {
     return {.k_dtype = format.k, .v_dtype = format.v, .n_kv = gqa->n_kv, .d_k = gqa->d_head, .d_v = gqa->d_head};
@@ -18,85 +21,98 @@ KvLayer layer_shape(const LayerSpec& layer, KvFormat format) {
 
 bool has_values(const LayerSpec& layer) { return std::holds_alternative<GqaSpec>(layer.attention); }
 
-int64_t v_row_bytes(const LayerSpec& layer, KvFormat format) {
-  if (!has_values(layer)) return 0;
-  const KvLayer shape = layer_shape(layer, format);
-  return row_bytes(shape.v_dtype, static_cast<int64_t>(shape.n_kv) * shape.d_v);
+std::vector<LayerSpec> cached_layers(const ModelSpec& spec, bool nextn) {
+  std::vector<LayerSpec> layers = spec.layers;
+  if (nextn) layers.insert(layers.end(), spec.nextn_layers.begin(), spec.nextn_layers.end());
+  return layers;
+}
+
+void check_dtype(const char* what, DType dtype, int d_head) {
+  if (dtype != DType::kF32 && dtype != DType::kF16 && dtype != DType::kBF16 && dtype != DType::kQ8_0) {
+    fail("cache type {} for {} is not possible; known are f32, f16, bf16 and q8_0", traits(dtype).name, what);
+  }
+  // Heads are read one by one, so each must be whole blocks.
+  const int block = traits(dtype).block_elements;
+  if (d_head % block != 0) {
+    fail("cache type {} for {}: heads of {} values are no whole blocks of {}; use f16", traits(dtype).name, what, d_head, block);
+  }
 }
 
 }  // namespace
 
-int64_t kv_bytes_per_token(const LayerSpec& layer, KvFormat format) {
-  return layer_shape(layer, format).k_row_bytes() + v_row_bytes(layer, format);
-}
-
-int64_t kv_bytes_per_token(const ModelSpec& spec, KvFormat format) {
-  int64_t bytes = 0;
-  for (const LayerSpec& layer : spec.layers) bytes += kv_bytes_per_token(layer, format);
+KvBytes kv_bytes(const LayerSpec& layer, KvFormat format) {
+  const KvLayer shape = layer_shape(layer, format);
+  KvBytes bytes{.k = shape.k_row_bytes()};
+  if (has_values(layer)) bytes.v = row_bytes(shape.v_dtype, static_cast<int64_t>(shape.n_kv) * shape.d_v);
   return bytes;
 }
 
+KvBytes kv_bytes(const ModelSpec& spec, KvFormat format, bool nextn) {
+  KvBytes sum;
+  for (const LayerSpec& layer : cached_layers(spec, nextn)) {
+    const KvBytes bytes = kv_bytes(layer, format);
+    sum.k += bytes.k;
+    sum.v += bytes.v;
+  }
+  return sum;
+}
+
+int64_t kv_bytes_per_token(const ModelSpec& spec, KvFormat format) { return kv_bytes(spec, format).total(); }
+
 void check_kv_format(const ModelSpec& spec, KvFormat format) {
-  const auto check = [](const char* what, DType dtype, int n_kv, int d) {
-    const int block = traits(dtype).block_elements;
-    // Heads are read one by one, so each must be whole blocks.
-    if (d % block != 0) {
-      fail("cache type {} for {}: heads of {} values are no whole blocks of {}; use f16", traits(dtype).name, what, d, block);
-    }
-    (void)n_kv;
-  };
-  for (const LayerSpec& layer : spec.layers) {
+  for (const LayerSpec& layer : cached_layers(spec, /*nextn=*/true)) {
     const KvLayer shape = layer_shape(layer, format);
-    check("keys", shape.k_dtype, shape.n_kv, shape.d_k);
-    check("values", shape.v_dtype, shape.n_kv, shape.d_v);
+    check_dtype("keys", shape.k_dtype, shape.d_k);
+    check_dtype("values", shape.v_dtype, shape.d_v);
   }
 }
 
-KvCache::KvCache(Backend& backend, const ModelSpec& spec, KvFormat format, int n_ctx, int n_sequences, bool nextn)
-    : n_ctx_(n_ctx), n_sequences_(n_sequences) {
-  check_kv_format(spec, format);
-  const int n_pages = (n_ctx + kPageTokens - 1) / kPageTokens + (n_sequences - 1);
-  max_pages_ = (n_ctx + kPageTokens - 1) / kPageTokens;
-  const int64_t n_rows = static_cast<int64_t>(n_pages) * kPageTokens;
-  std::vector<LayerSpec> layers = spec.layers;
-  if (nextn) layers.insert(layers.end(), spec.nextn_layers.begin(), spec.nextn_layers.end());
-  for (const LayerSpec& layer : layers) {
-    KvLayer shape = layer_shape(layer, format);
-    storage_.push_back(backend.allocate(static_cast<size_t>(n_rows * shape.k_row_bytes())));
-    shape.k = storage_.back()->data();
-    if (has_values(layer)) {
-      storage_.push_back(backend.allocate(static_cast<size_t>(n_rows * v_row_bytes(layer, format))));
-      shape.v = storage_.back()->data();
-    }
+int64_t KvCache::capacity(const DecoderOptions& options) {
+  return (static_cast<int64_t>(pages_for(options.n_ctx)) + options.n_sequences - 1) * kPageTokens;
+}
+
+KvCache::KvCache(Backend& backend, const ModelSpec& spec, const DecoderOptions& options)
+    : n_ctx_(options.n_ctx), max_pages_(pages_for(options.n_ctx)) {
+  GLINT_CHECK(options.n_ctx >= 1 && options.n_sequences >= 1);
+  check_kv_format(spec, options.kv);
+  const int64_t n_rows = capacity(options);
+  const auto allocate = [&](int64_t row_bytes) {
+    storage_.push_back(backend.allocate(static_cast<size_t>(n_rows * row_bytes)));
+    return storage_.back()->data();
+  };
+  for (const LayerSpec& layer : cached_layers(spec, options.nextn)) {
+    KvLayer shape = layer_shape(layer, options.kv);
+    const KvBytes bytes = kv_bytes(layer, options.kv);
+    shape.k = allocate(bytes.k);
+    if (bytes.v > 0) shape.v = allocate(bytes.v);
     layers_.push_back(shape);
   }
-  page_table_.assign(static_cast<size_t>(n_sequences) * static_cast<size_t>(max_pages_), 0);
-  pages_of_.assign(static_cast<size_t>(n_sequences), 0);
-  free_pages_.resize(static_cast<size_t>(n_pages));
+  page_table_.assign(static_cast<size_t>(options.n_sequences) * static_cast<size_t>(max_pages_), 0);
+  pages_of_.assign(static_cast<size_t>(options.n_sequences), 0);
+  free_pages_.resize(static_cast<size_t>(n_rows / kPageTokens));
   std::iota(free_pages_.rbegin(), free_pages_.rend(), 0);  // the lowest page is taken first
 }
 
-bool KvCache::reserve(int sequence, int n_tokens) {
-  GLINT_CHECK(sequence >= 0 && sequence < n_sequences_);
+void KvCache::reserve(int sequence, int n_tokens) {
+  GLINT_CHECK(sequence >= 0 && sequence < n_sequences());
   if (n_tokens > n_ctx_) fail("{} tokens do not fit the context of {}; raise it with -c", n_tokens, n_ctx_);
   int& held = pages_of_[static_cast<size_t>(sequence)];
-  const int needed = (n_tokens + kPageTokens - 1) / kPageTokens;
-  const bool grows = needed > held;
+  const int needed = pages_for(n_tokens);
+  if (needed - held > n_free_pages()) {
+    fail("the cache of {} tokens is full: {} more pages of {} tokens are needed and {} are free; raise it with -c", n_ctx_,
+         needed - held, kPageTokens, n_free_pages());
+  }
   while (held < needed) {
-    if (free_pages_.empty()) fail("the cache of {} tokens is full; raise it with -c", n_ctx_);
-    page_table_[static_cast<size_t>(sequence) * static_cast<size_t>(max_pages_) + static_cast<size_t>(held++)] = free_pages_.back();
+    page(sequence, held++) = free_pages_.back();
     free_pages_.pop_back();
   }
-  return grows;
 }
 
 void KvCache::truncate(int sequence, int n_tokens) {
-  GLINT_CHECK(sequence >= 0 && sequence < n_sequences_ && n_tokens >= 0);
+  GLINT_CHECK(sequence >= 0 && sequence < n_sequences() && n_tokens >= 0);
   int& held = pages_of_[static_cast<size_t>(sequence)];
-  const int needed = (n_tokens + kPageTokens - 1) / kPageTokens;
-  while (held > needed) {
-    free_pages_.push_back(page_table_[static_cast<size_t>(sequence) * static_cast<size_t>(max_pages_) + static_cast<size_t>(--held)]);
-  }
+  const int needed = pages_for(n_tokens);
+  while (held > needed) free_pages_.push_back(page(sequence, --held));
 }
 
 int64_t KvCache::bytes() const {

@@ -3,15 +3,49 @@
 
 #include <fmt/ranges.h>
 
-#include <cstring>
 #include <set>
+#include <string_view>
 
 #include "base/check.h"
+#include "base/printable.h"
 #include "model/arch/arch.h"
-#include "tensor/dequantize.h"
 
 namespace glint {
 namespace {
+
+/// Names of all tensors that the model knows, used or not.
+std::set<std::string> known_names(const ModelSpec& spec) {
+  std::set<std::string> names;
+  for (const TensorUse& use : tensor_uses(spec, /*nextn=*/true)) {
+    names.insert(use.name);
+    if (!use.bias.empty()) names.insert(use.bias);
+    // Files that carry both layouts of MLA's kv_b are read from the split one.
+    if (const size_t at = use.name.find("attn_k_b."); at != std::string::npos) {
+      names.insert(use.name.substr(0, at) + "attn_kv_b.weight");
+    }
+  }
+  return names;
+}
+
+/// Tensors that no weight of the model takes. A table as large as the head where the head is missing is no extra: it is
+/// the head under another name, and the model would run without it, as one with tied weights, and talk nonsense.
+void report_unknown(const gguf::File& file, const ModelSpec& spec, std::vector<Finding>& findings) {
+  const std::set<std::string> known = known_names(spec);
+  const std::vector<int64_t> head_dims = {spec.n_vocab, spec.d_model};
+  size_t n_unknown = 0;
+  std::string first;
+  for (const HostTensor& tensor : file.tensors()) {
+    // Frequencies of RoPE went into the spec.
+    if (known.contains(tensor.name) || tensor.name.starts_with("rope_f")) continue;
+    if (spec.tied_head && tensor.dims == head_dims) {
+      fail("{}: tensor output.weight is missing, but {} has its shape {}", file.name(), printable(tensor.name), head_dims);
+    }
+    if (n_unknown++ == 0) first = printable(tensor.name);
+  }
+  if (n_unknown == 0) return;
+  findings.push_back({FindingLevel::kWarning, fmt::format("{} tensors of the file are not used, {} first", n_unknown, first),
+                      "the file may be of another model family than it says"});
+}
 
 class Loader {
  public:
@@ -20,82 +54,28 @@ class Loader {
   void bind(Weight& weight, const TensorUse& use) {
     const HostTensor* tensor = find_tensor(file_, use);
     if (tensor == nullptr) return;
-    used_.insert(tensor->name);
-    HostTensor part = *tensor;
-    if (use.n_rows > 0) {
-      const auto bytes = static_cast<size_t>(row_bytes(part.dtype, part.dims[1]));
-      part.bytes = part.bytes.subspan(static_cast<size_t>(use.first_row) * bytes, static_cast<size_t>(use.n_rows) * bytes);
-      part.dims[0] = use.n_rows;
+    weight = backend_.import_weight(part_of(*tensor, use.slice));
+    if (const HostTensor* bias = find_bias(file_, use)) {
+      const Weight imported = backend_.import_weight(*bias);
+      weight.bias = static_cast<const float*>(imported.data);
+      // Both lifetimes in one owner.
+      using Owners = std::pair<std::shared_ptr<const void>, std::shared_ptr<const void>>;
+      weight.owner = std::make_shared<Owners>(weight.owner, imported.owner);
     }
-    weight = backend_.import_weight(part);
-    if (use.bias.empty()) return;
-    std::vector<int64_t> bias_dims(use.dims.begin(), use.dims.end() - 1);
-    const HostTensor* bias = find_tensor(file_, {.name = use.bias, .dims = bias_dims});
-    if (bias->dtype != DType::kF32) {
-      fail("{}: {} is {}; expected F32", file_.name(), bias->name, traits(bias->dtype).name);
-    }
-    used_.insert(bias->name);
-    const Weight imported = backend_.import_weight(*bias);
-    weight.bias = static_cast<const float*>(imported.data);
-    // Both lifetimes in one owner.
-    weight.owner = std::make_shared<std::pair<std::shared_ptr<const void>, std::shared_ptr<const void>>>(weight.owner, imported.owner);
-  }
-
-  /// k_b is the transpose of the joint tensor's key rows, v_b its value rows, head by head.
-  void bind_joint_kv_b(MlaWeights& weights, const MlaSpec& spec, const std::string& name) {
-    const int n_heads = model_.spec.n_heads;
-    const int rows = spec.d_nope + spec.d_v;
-    const HostTensor* joint = find_tensor(file_, {.name = name, .dims = {static_cast<int64_t>(n_heads) * rows, spec.kv_rank}});
-    used_.insert(name);
-    const auto bytes = static_cast<size_t>(row_bytes(joint->dtype, spec.kv_rank));
-    const auto rank = static_cast<size_t>(spec.kv_rank);
-    // Transposing breaks blocks apart, so keys become f32: exact, and small beside the experts.
-    std::vector<std::byte> k(static_cast<size_t>(n_heads) * rank * static_cast<size_t>(spec.d_nope) * sizeof(float));
-    std::vector<std::byte> v(static_cast<size_t>(n_heads) * static_cast<size_t>(spec.d_v) * bytes);
-    std::vector<float> row(rank);
-    for (int h = 0; h < n_heads; ++h) {
-      const std::byte* head = joint->bytes.data() + static_cast<size_t>(h) * static_cast<size_t>(rows) * bytes;
-      auto* k_head = reinterpret_cast<float*>(k.data()) + static_cast<size_t>(h) * rank * static_cast<size_t>(spec.d_nope);
-      for (int d = 0; d < spec.d_nope; ++d) {
-        dequantize(joint->dtype, head + static_cast<size_t>(d) * bytes, spec.kv_rank, row.data());
-        for (size_t r = 0; r < rank; ++r) k_head[r * static_cast<size_t>(spec.d_nope) + static_cast<size_t>(d)] = row[r];
-      }
-      std::memcpy(v.data() + static_cast<size_t>(h) * static_cast<size_t>(spec.d_v) * bytes,
-                  head + static_cast<size_t>(spec.d_nope) * bytes, static_cast<size_t>(spec.d_v) * bytes);
-    }
-    weights.k_b = import_converted(name, DType::kF32, {n_heads, spec.kv_rank, spec.d_nope}, std::move(k));
-    weights.v_b = import_converted(name, joint->dtype, {n_heads, spec.d_v, spec.kv_rank}, std::move(v));
-  }
-
-  void report_unused() {
-    std::vector<std::string> unused;
-    for (const HostTensor& tensor : file_.tensors()) {
-      const bool read_by_spec = tensor.name.starts_with("rope_f");
-      const bool nextn = is_nextn(tensor.name);
-      if (!read_by_spec && !nextn && !used_.contains(tensor.name)) unused.push_back(tensor.name);
-    }
-    if (unused.empty()) return;
-    const std::string first = unused.front();
-    model_.findings.push_back({FindingLevel::kWarning, fmt::format("{} tensors of the file are not used, {} first", unused.size(), first),
-                               "the file may be of another model family than it says"});
   }
 
  private:
-  Weight import_converted(const std::string& name, DType dtype, std::vector<int64_t> dims, std::vector<std::byte> bytes) {
-    model_.converted.push_back(std::move(bytes));
-    return backend_.import_weight({.name = name, .dtype = dtype, .dims = std::move(dims), .bytes = model_.converted.back()});
-  }
-
-  /// A tensor of a block behind the trunk.
-  bool is_nextn(const std::string& name) const {
-    int block = 0;
-    return std::sscanf(name.c_str(), "blk.%9d.", &block) == 1 && block >= static_cast<int>(model_.spec.layers.size());
+  HostTensor part_of(const HostTensor& tensor, const RowSlice& slice) {
+    if (slice.is_view()) return view_rows(tensor, slice);
+    HostTensor part = sliced_shape(tensor, slice);
+    model_.converted.push_back(copy_rows(tensor, slice));
+    part.bytes = model_.converted.back();
+    return part;
   }
 
   const gguf::File& file_;
   Backend& backend_;
   LoadedModel& model_;
-  std::set<std::string> used_;
 };
 
 }  // namespace
@@ -104,7 +84,7 @@ const HostTensor* find_tensor(const gguf::File& file, const TensorUse& use) {
   const HostTensor* tensor = file.find(use.name);
   if (tensor == nullptr) {
     if (use.optional) return nullptr;
-    fail("{}: tensor {} is missing; expected {}", file.name(), use.name, use.dims);
+    fail("{}: tensor {} is missing; expected shape {}", file.name(), use.name, use.dims);
   }
   if (tensor->dims != use.dims) fail("{}: {}: shape {}, expected {}", file.name(), use.name, tensor->dims, use.dims);
   if (!traits(tensor->dtype).is_weight) {
@@ -117,17 +97,35 @@ const HostTensor* find_tensor(const gguf::File& file, const TensorUse& use) {
   return tensor;
 }
 
+const HostTensor* find_bias(const gguf::File& file, const TensorUse& use) {
+  if (use.bias.empty()) return nullptr;
+  const HostTensor* bias = find_tensor(file, {.name = use.bias, .dims = use.bias_dims()});
+  if (bias->dtype != DType::kF32) {
+    fail("{}: {} is {}; expected F32", file.name(), bias->name, traits(bias->dtype).name);
+  }
+  return bias;
+}
+
+CheckedModel check_model(const gguf::File& file) {
+  CheckedModel checked;
+  checked.spec = read_spec(file, checked.findings);
+  for (const TensorUse& use : tensor_uses(checked.spec, /*nextn=*/false)) {
+    find_tensor(file, use);
+    find_bias(file, use);
+  }
+  lint_file(file, checked.spec, checked.findings);
+  report_unknown(file, checked.spec, checked.findings);
+  return checked;
+}
+
 LoadedModel load_model(const gguf::File& file, Backend& backend, bool nextn) {
+  CheckedModel checked = check_model(file);
   LoadedModel model;
-  model.spec = read_spec(file, model.findings);
-  lint_file(file, model.spec, model.findings);
+  model.spec = std::move(checked.spec);
+  model.findings = std::move(checked.findings);
   Loader loader(file, backend, model);
   visit_weights(model.weights, model.spec, nextn,
-                {[&](Weight& weight, const TensorUse& use) { loader.bind(weight, use); },
-                 [&](MlaWeights& weights, const MlaSpec& spec, const std::string& name) {
-                   loader.bind_joint_kv_b(weights, spec, name);
-                 }});
-  loader.report_unused();
+                [&](Weight& weight, const TensorUse& use) { loader.bind(weight, use); });
   return model;
 }
 

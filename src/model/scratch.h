@@ -4,19 +4,23 @@
 // step. Addresses never change, so a backend may record a step and replay it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
 #include "backend/backend.h"
+#include "model/decoder_options.h"
 #include "model/spec.h"
 
 namespace glint {
 
-struct DecoderOptions;
-
 struct Scratch {
   Scratch(Backend& backend, const ModelSpec& spec, const DecoderOptions& options);
+
+  /// What the constructor will allocate.
+  static int64_t bytes_for(const ModelSpec& spec, const DecoderOptions& options);
 
   // [max_tokens, d_model]
   Tensor x;       // the residual
@@ -37,7 +41,8 @@ struct Scratch {
   Tensor up;
   MoeScratch moe;
   // prediction block
-  Tensor pair;  // [max_tokens, 2 * d_model]
+  Tensor nextn_x;  // [max_tokens, d_model] its residual; x stays what the trunk left
+  Tensor pair;     // [max_tokens, 2 * d_model]
   // head
   Tensor head_rows;  // [kLogitRows, d_model]
   Tensor logits;     // [kLogitRows, n_vocab]
@@ -51,35 +56,16 @@ struct Scratch {
   /// Rows whose logits are computed at once.
   static constexpr int kLogitRows = 16;
 
-  int64_t bytes() const;
+  int64_t bytes() const { return bytes_; }
 
  private:
-  Tensor tensor(Backend& backend, int n_rows, int width);
-  int32_t* integers(Backend& backend, int64_t n);
+  using Allocate = std::function<void*(size_t bytes)>;
+  Scratch() = default;
+  /// The one list of what is needed, for allocating and for counting.
+  void lay_out(const ModelSpec& spec, const DecoderOptions& options, const Allocate& allocate);
 
   std::vector<std::unique_ptr<Buffer>> buffers_;
+  int64_t bytes_ = 0;
 };
-
-/// What a block's code needs of the step it runs in.
-struct StepContext {
-  Backend& backend;
-  const ModelSpec& spec;
-  Scratch& scratch;
-  const Batch& batch;
-  const KvLayer& cache;
-  const RopeParams& rope;
-};
-
-struct GqaWeights;
-struct MlaWeights;
-struct GluWeights;
-struct MoeLayerWeights;
-
-/// Attention of one layer: out [n_tokens, d_model] from x [n_tokens, d_model] and the cache, which it extends.
-void run_attention(const StepContext& step, Tensor out, Tensor x, const GqaSpec& spec, const GqaWeights& weights);
-void run_attention(const StepContext& step, Tensor out, Tensor x, const MlaSpec& spec, const MlaWeights& weights);
-/// Feed-forward of one layer: out [n_tokens, d_model] from x [n_tokens, d_model].
-void run_ffn(const StepContext& step, Tensor out, Tensor x, const GluSpec& spec, const GluWeights& weights);
-void run_ffn(const StepContext& step, Tensor out, Tensor x, const MoeSpec& spec, const MoeLayerWeights& weights);
 
 }  // namespace glint

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The weights of a model and the one table that names their tensors: visit_*() below. Loading, size estimates, `inspect`
-// and random test models all walk it, so a tensor is described once.
+// The weights of a model and the one table that names their tensors: visit_weights below. Loading, size estimates,
+// `inspect` and random test models all walk it, so a tensor is described once.
 // Tested by tests/unit/model/load_test.cpp.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "backend/backend.h"
+#include "model/row_slice.h"
 #include "model/spec.h"
 
 namespace glint {
@@ -49,6 +51,26 @@ struct MoeLayerWeights {
   GluWeights shared;
 };
 
+/// The weights that go with an alternative of AttentionSpec or FfnSpec.
+template <class Spec>
+struct WeightsOf;
+template <>
+struct WeightsOf<GqaSpec> {
+  using type = GqaWeights;
+};
+template <>
+struct WeightsOf<MlaSpec> {
+  using type = MlaWeights;
+};
+template <>
+struct WeightsOf<GluSpec> {
+  using type = GluWeights;
+};
+template <>
+struct WeightsOf<MoeSpec> {
+  using type = MoeLayerWeights;
+};
+
 struct LayerWeights {
   Weight attention_norm;       // [d_model]
   Weight ffn_norm;             // [d_model]
@@ -77,26 +99,23 @@ struct ModelWeights {
   std::vector<NextnWeights> nextn;
 };
 
-/// How one weight is bound. `first_row` and `n_rows` cut rows out of a matrix that holds several weights.
+/// How one weight is bound to a tensor of the file.
 struct TensorUse {
   std::string name;
   std::vector<int64_t> dims;  // of the whole tensor, outermost first
   bool optional = false;
-  std::string bias = {};  // name of its bias tensor, or empty
-  int first_row = 0;
-  int n_rows = 0;  // 0: all
+  std::string bias = {};  // name of its bias tensor, or empty; its shape is dims without the last
+  RowSlice slice = {};
+  int n_read = 0;  // of dims[0], how many one generated token reads (a row, the chosen experts); 0: all
+  std::vector<int64_t> bias_dims() const { return {dims.begin(), dims.end() - 1}; }
 };
 
 using BindWeight = std::function<void(Weight&, const TensorUse&)>;
-/// Binds MLA's k_b and v_b out of the older joint tensor `name` [n_heads * (d_nope + d_v), kv_rank].
-using BindJointKvB = std::function<void(MlaWeights&, const MlaSpec&, const std::string& name)>;
 
-struct WeightVisitor {
-  BindWeight bind;
-  BindJointKvB bind_joint_kv_b;
-};
+/// Calls bind for every weight of the model; with `nextn`, of the prediction blocks too.
+void visit_weights(ModelWeights& weights, const ModelSpec& spec, bool nextn, const BindWeight& bind);
 
-/// Calls the visitor for every tensor of the model; with `nextn`, of the prediction blocks too.
-void visit_weights(ModelWeights& weights, const ModelSpec& spec, bool nextn, const WeightVisitor& visitor);
+/// Every use, in the table's order, for those who have no weights to fill.
+std::vector<TensorUse> tensor_uses(const ModelSpec& spec, bool nextn);
 
 }  // namespace glint

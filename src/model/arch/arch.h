@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From a file's architecture name to a ModelSpec. The registry is an explicit list: adding an architecture is one
-// function (one file), one line here and one line there; docs/ADDING_A_MODEL.md walks through it.
+// From a file's architecture name to a ModelSpec. The registry (registry.cpp) is an explicit list: adding an architecture
+// is one function (one file), one line here and one line there; docs/ADDING_A_MODEL.md walks through it.
 // Tested by tests/unit/model/golden_test.cpp.
 #pragma once
 

@@ -6,12 +6,13 @@
 #include <cmath>
 
 #include "model/arch/arch.h"
+#include "model/arch/parts.h"
 
 namespace glint {
 namespace {
 
 ModelSpec gemma_base(Keys& keys) {
-  ModelSpec model = common_spec(keys);
+  ModelSpec model = common_spec(keys, Head::kMayBeTied);
   model.embedding_scale = std::sqrt(static_cast<float>(model.d_model));
   return model;
 }
@@ -36,8 +37,8 @@ ModelSpec gemma2_spec(Keys& keys) {
   // No key carries query_pre_attn_scalar: it is the head's width except in the 27B, where it is d_model / n_heads.
   constexpr int kLayersOf27B = 46;
   if (n_layers == kLayersOf27B) gqa.scale = 1 / std::sqrt(static_cast<float>(model.d_model / model.n_heads));
-  gqa.softcap = keys.number_or("attn_logit_softcapping", 50, 0, 1e6);
-  model.logit_softcap = keys.number_or("final_logit_softcapping", 30, 0, 1e6);
+  gqa.softcap = static_cast<float>(keys.number_or("attn_logit_softcapping", 50, 0, 1e6));
+  model.logit_softcap = static_cast<float>(keys.number_or("final_logit_softcapping", 30, 0, 1e6));
   const int window = keys.integer_or("attention.sliding_window", 4096);
   for (int i = 0; i < n_layers; ++i) {
     gqa.window = i % 2 == 0 ? window : 0;
@@ -54,13 +55,13 @@ ModelSpec gemma3_spec(Keys& keys) {
   // As in Gemma 2, the 27B alone scales by d_model / n_heads.
   constexpr int kLayersOf27B = 62;
   if (n_layers == kLayersOf27B) global.scale = 1 / std::sqrt(static_cast<float>(model.d_model / model.n_heads));
-  global.softcap = keys.number_or("attn_logit_softcapping", 0, 0, 1e6);
-  model.logit_softcap = keys.number_or("final_logit_softcapping", 0, 0, 1e6);
+  global.softcap = static_cast<float>(keys.number_or("attn_logit_softcapping", 0, 0, 1e6));
+  model.logit_softcap = static_cast<float>(keys.number_or("final_logit_softcapping", 0, 0, 1e6));
   GqaSpec local = global;
   local.window = keys.integer_or("attention.sliding_window", 0);
   // Context extension applies to the global layers alone.
   local.rope.inverse_frequency =
-      inverse_frequencies(keys.number_or("rope.freq_base_swa", 10000, 1, 1e12), local.rope.n_dims);
+      inverse_frequencies(keys.number_or("rope.freq_base_swa", 10000, 2, 1e12), local.rope.n_dims);
   local.rope.scale = 1;
   constexpr int kGlobalEvery = 6;
   for (int i = 0; i < n_layers; ++i) {

@@ -6,28 +6,36 @@
 #include <cmath>
 
 #include "model/arch/arch.h"
+#include "model/arch/parts.h"
 
 namespace glint {
+namespace {
+
+void add_longrope(const Keys& keys, const ModelSpec& model, RopeSpec& rope) {
+  const int n = rope.n_dims / 2;
+  const std::vector<float> short_divisors = keys.divisors("rope_factors_short.weight", n);
+  const std::vector<float> long_divisors = keys.divisors("rope_factors_long.weight", n);
+  rope.long_inverse_frequency = rope.inverse_frequency;
+  for (size_t i = 0; i < short_divisors.size(); ++i) {
+    rope.inverse_frequency[i] /= short_divisors[i];
+    rope.long_inverse_frequency[i] /= long_divisors[i];
+  }
+  rope.long_from = keys.integer("rope.scaling.original_context_length", 2, 1 << 30);
+  // The same for both sets (transformers' longrope); files carry the result since mid-2024.
+  const double growth = static_cast<double>(model.n_ctx_train) / rope.long_from;
+  const double scale = growth > 1 ? std::sqrt(1 + std::log(growth) / std::log(rope.long_from)) : 1;
+  rope.scale = static_cast<float>(keys.number_or("rope.scaling.attn_factor", scale, 0, 1e3));
+}
+
+}  // namespace
 
 ModelSpec phi3_spec(Keys& keys) {
-  ModelSpec model = common_spec(keys);
+  ModelSpec model = common_spec(keys, Head::kMayBeTied);
   GqaSpec gqa = common_gqa(keys, model, /*interleaved=*/false);
   gqa.fused_qkv = true;
   gqa.window = keys.integer_or("attention.sliding_window", 0, 0, 1 << 30);
-  if (keys.has_tensor("rope_factors_long.weight")) {
-    RopeSpec& rope = gqa.rope;
-    const int n = rope.n_dims / 2;
-    const std::vector<float> short_factors = keys.floats("rope_factors_short.weight", n);
-    const std::vector<float> long_factors = keys.floats("rope_factors_long.weight", n);
-    rope.long_inverse_frequency = rope.inverse_frequency;
-    for (size_t i = 0; i < short_factors.size(); ++i) {
-      rope.inverse_frequency[i] /= short_factors[i];
-      rope.long_inverse_frequency[i] /= long_factors[i];
-    }
-    rope.long_from = keys.integer("rope.scaling.original_context_length", 1, 1 << 30);
-    const double factor = static_cast<double>(model.n_ctx_train) / rope.long_from;
-    const double scale = factor > 1 ? std::sqrt(1 + std::log(factor) / std::log(rope.long_from)) : 1;
-    rope.scale = keys.number_or("rope.scaling.attn_factor", scale, 0, 1e3);
+  if (keys.has_tensor("rope_factors_long.weight") || keys.has_tensor("rope_factors_short.weight")) {
+    add_longrope(keys, model, gqa.rope);
   }
   const GluSpec glu{.d_ff = keys.integer("feed_forward_length"), .fused_gate_up = true};
   model.layers.assign(static_cast<size_t>(block_count(keys)), {.attention = gqa, .ffn = glu});

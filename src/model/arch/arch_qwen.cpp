@@ -3,26 +3,37 @@
 // Qwen2 (biases on q, k, v), Qwen3 (RMS norm of every q and k head before RoPE) and Qwen3-MoE (softmax over all experts,
 // then the chosen are renormalised). All rotate halves.
 #include "model/arch/arch.h"
+#include "model/arch/parts.h"
 
 namespace glint {
+namespace {
+
+ModelSpec dense(const Keys& keys, const ModelSpec& model, const GqaSpec& gqa) {
+  ModelSpec result = model;
+  const GluSpec glu{.d_ff = keys.integer("feed_forward_length")};
+  result.layers.assign(static_cast<size_t>(block_count(keys)), {.attention = gqa, .ffn = glu});
+  return result;
+}
+
+}  // namespace
 
 ModelSpec qwen2_spec(Keys& keys) {
-  ModelSpec model = common_spec(keys);
+  const ModelSpec model = common_spec(keys, Head::kMayBeTied);
   GqaSpec gqa = common_gqa(keys, model, /*interleaved=*/false);
-  gqa.bias = keys.has_tensor("blk.0.attn_q.bias");
-  const GluSpec glu{.d_ff = keys.integer("feed_forward_length")};
-  model.layers.assign(static_cast<size_t>(block_count(keys)), {.attention = gqa, .ffn = glu});
-  return model;
+  gqa.bias = true;
+  return dense(keys, model, gqa);
 }
 
 ModelSpec qwen3_spec(Keys& keys) {
-  ModelSpec model = qwen2_spec(keys);
-  for (LayerSpec& layer : model.layers) std::get<GqaSpec>(layer.attention).qk_norm = true;
-  return model;
+  const ModelSpec model = common_spec(keys, Head::kMayBeTied);
+  GqaSpec gqa = common_gqa(keys, model, /*interleaved=*/false);
+  gqa.bias = keys.some_block_has("attn_q.bias");
+  gqa.qk_norm = true;
+  return dense(keys, model, gqa);
 }
 
 ModelSpec qwen3moe_spec(Keys& keys) {
-  ModelSpec model = common_spec(keys);
+  ModelSpec model = common_spec(keys, Head::kMayBeTied);
   GqaSpec gqa = common_gqa(keys, model, /*interleaved=*/false);
   gqa.qk_norm = true;
   MoeSpec moe = common_moe(keys);

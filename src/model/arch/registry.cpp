@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Which function reads which architecture. An explicit list rather than self-registration, which linkers drop from
+// static libraries.
 #include <algorithm>
 #include <array>
 #include <iterator>
@@ -6,6 +9,7 @@
 #include <fmt/ranges.h>
 
 #include "base/check.h"
+#include "base/printable.h"
 #include "model/arch/arch.h"
 
 namespace glint {
@@ -48,7 +52,7 @@ ModelSpec read_spec(const gguf::File& file, std::vector<Finding>& findings) {
     std::move(keys.findings().begin(), keys.findings().end(), std::back_inserter(findings));
     return spec;
   }
-  fail("{}: architecture \"{}\" is not known; glint runs {}", file.name(), keys.architecture(),
+  fail("{}: architecture \"{}\" is not known; glint runs {}", file.name(), printable(keys.architecture()),
        fmt::join(known_architectures(), ", "));
 }
 
