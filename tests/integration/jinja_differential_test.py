@@ -5,6 +5,7 @@ the reference data folder with a set of conversations, and several hundred snipp
 byte for byte; where Jinja2 raises, glint must report an error.
 
 usage: jinja_differential_test.py PROGRAM SHARED_FOLDER [-v]
+       jinja_differential_test.py --write FILE     (stores the snippets with Jinja2's answers, for the unit tests)
 PROGRAM takes `template --template-file F --messages FILE [--tools FILE] [--kwargs JSON] [--no-generation-prompt]` and
 `--as-is` (no normalisation of messages)."""
 import datetime
@@ -27,7 +28,7 @@ except ImportError:
 import jinja_snippets as snippets
 
 PROGRAM = sys.argv[1]
-SHARED = Path(sys.argv[2])
+SHARED = Path(sys.argv[2])  # with --write the file to write
 VERBOSE = "-v" in sys.argv
 
 
@@ -122,6 +123,10 @@ def conversations():
             "list": {"type": "array", "items": {"type": "number"}},
             "opts": {"type": "object", "properties": {"x": {"type": "boolean"}}, "required": ["x"]}}, "required": ["city"]}}}
     bare = {"type": "function", "function": {"name": "now", "description": "Time", "parameters": {"type": "object", "properties": {}}}}
+    plain = {"type": "function", "function": {
+        "name": "get_weather", "description": "Weather", "parameters": {"type": "object", "properties": {
+            "city": {"type": "string", "description": "Name"}, "days": {"type": "integer", "description": "How many"},
+            "list": {"type": "array", "items": {"type": "string"}, "description": "Some"}}, "required": ["city"]}}}
     tools = [tool, bare]
 
     def user(text): return {"role": "user", "content": text}
@@ -156,6 +161,9 @@ def conversations():
         "unicode": ([user("日本語 🙂 é\u00a0\u3000 x \u2028")], None, {}, True), "system turns": ([system("S")] + turns, None, {}, True),
         "thought": (thought, None, {}, True), "inline thought": (inline, None, {}, True),
         "tools": (one, tools, {}, True), "tools and system": ([system("Sys")] + one, tools, {}, True),
+        "plain tool": ([system("S")] + one, [plain], {}, True),
+        "plain tool call": ([user("W?"), assistant("", tool_calls=[call("get_weather", {"city": "Paris"})]), result("20"), assistant("20.")]
+                            + one, [plain], {}, True),
         "tool call": (called, tools, {}, True), "tool call without tools": (called, None, {}, True),
         "two calls": (two_calls, tools, {}, True), "answered": (answered, tools, {}, True),
         "string arguments": ([user("W?"), assistant("", tool_calls=[call("get_weather", json.dumps(arguments))]), result("20")], tools, {}, True),
@@ -174,14 +182,26 @@ def conversations():
         for value in (True, False):
             cases[f"{name}={value}"] = (thought, None, {name: value}, True)
             cases[f"{name}={value} tools"] = (answered, tools, {name: value}, True)
-    # Most templates need these to be strings.
-    return {name: (messages, tools, {"bos_token": "<s>", "eos_token": "</s>", **variables}, prompt)
+    # What some templates cannot do without.
+    always = {"bos_token": "<s>", "eos_token": "</s>", "functions": json.dumps([plain]), "datetime": "now"}
+    return {name: (messages, tools, {**always, **variables}, prompt)
             for name, (messages, tools, variables, prompt) in cases.items()}
 
 
 def template_sources():
     for path in sorted((SHARED / "data" / "templates").glob("*.jinja")) + [SHARED / "data" / "glm" / "chat_template.jinja"]:
         yield path.stem, path.read_bytes().decode()
+
+
+def all_snippets():
+    return [f"{{{{ {text} }}}}" for text in snippets.EXPRESSIONS] + snippets.STATEMENTS + snippets.WHITESPACE
+
+
+def write_answers(path):
+    answers = [[source, reference(source, [], None, snippets.VARIABLES, True)[0]] for source in all_snippets()]
+    lines = ",\n".join(json.dumps(answer, ensure_ascii=True) for answer in answers)
+    note = f"Written by jinja_differential_test.py --write: snippets and the answers of Jinja2 {jinja2.__version__}, null for an error."
+    path.write_text(f'{{"note": {json.dumps(note)},\n"variables": {json.dumps(snippets.VARIABLES)},\n"cases": [\n{lines}\n]}}\n')
 
 
 def all_cases():
@@ -192,13 +212,16 @@ def all_cases():
                 yield (f"{template}: {name}", source, *case, False)
     else:
         print("note: no reference data folder, snippets only")
-    for source in [f"{{{{ {text} }}}}" for text in snippets.EXPRESSIONS] + snippets.STATEMENTS + snippets.WHITESPACE:
+    for source in all_snippets():
         yield (f"snippet {source!r}", source, [], None, snippets.VARIABLES, True, False)
     for source in snippets.REFUSED:
         yield (f"refused snippet {source!r}", source, [], None, snippets.VARIABLES, True, True)
 
 
 def main():
+    if PROGRAM == "--write":
+        write_answers(SHARED)
+        return 0
     failures = errors = 0
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as pool:
         glint = Glint(folder)
