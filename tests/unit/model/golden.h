@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "cpu/cpu_backend.h"
 #include "gguf/file.h"
 #include "model/decoder.h"
 #include "model/load.h"
@@ -35,9 +36,13 @@ inline const std::vector<std::string>& names() {
   return kNames;
 }
 
-/// The backends that every invariant must hold on.
-inline std::vector<std::string> backends() { return {"ref"}; }
-inline std::unique_ptr<Backend> make(const std::string&) { return make_ref_backend(); }
+/// "scalar" is the CPU backend without AVX2.
+inline std::vector<std::string> backends() { return {"ref", "cpu", "scalar"}; }
+inline std::unique_ptr<Backend> make(const std::string& backend) {
+  if (backend == "cpu") return make_cpu_backend({.n_threads = 3});
+  if (backend == "scalar") return make_cpu_backend({.n_threads = 1, .scalar_only = true});
+  return make_ref_backend();
+}
 
 inline nlohmann::json answers(const std::string& name) {
   return nlohmann::json::parse(std::ifstream(folder() + "/" + name + ".json"));
