@@ -107,7 +107,7 @@ Json to_json(const gguf::File& file, const ModelFacts& facts) {
   }
   Json findings = Json::array();
   for (const Finding& finding : facts.findings) {
-    findings.push_back({{"level", finding.level == FindingLevel::kWarning ? "warning" : "note"}, {"text", finding.text}, {"fix", finding.fix}});
+    findings.push_back({{"level", finding_level_name(finding.level)}, {"text", finding.text}, {"fix", finding.fix}});
   }
   out["findings"] = findings;
   Json metadata = Json::object();
@@ -148,7 +148,7 @@ void print_summary(const gguf::File& file, const ModelFacts& facts) {
   fmt::print("  tensors            {}\n", file.tensors().size());
   for (const auto& [name, entry] : formats) fmt::print("    {:8} {:6}   {}\n", name, entry.first, format_bytes(static_cast<double>(entry.second)));
   for (const Finding& finding : facts.findings) {
-    fmt::print("  {}: {}{}\n", finding.level == FindingLevel::kWarning ? "warning" : "note", finding.text,
+    fmt::print("  {}: {}{}\n", finding_level_name(finding.level), finding.text,
                finding.fix.empty() ? "" : "\n    " + finding.fix);
   }
 }

@@ -72,7 +72,7 @@ EngineOptions to_engine_options(const ModelOptions& options, bool exact) {
 
 void print_warnings(const LoadedModel& model) {
   for (const Finding& finding : model.findings) {
-    if (finding.level != FindingLevel::kWarning) continue;
+    if (finding.level == FindingLevel::kNote) continue;
     warn("{}{}", finding.text, finding.fix.empty() ? "" : " (" + finding.fix + ")");
   }
 }

@@ -90,10 +90,17 @@ BlockSplit split_blocks(Keys& keys) {
     return split;
   }
   if (promised == 0) return {.n_trunk = n_blocks};
-  keys.note(fmt::format("{} promises prediction blocks (nextn) that the file does not have; it runs without them",
-                        keys.full("nextn_predict_layers")));
-  // block_count counts the promised blocks by rule; some files break it, and their last block is one of the trunk.
-  return {.n_trunk = has_block(keys, n_blocks - 1) ? n_blocks : n_blocks - promised};
+  const std::string promise = fmt::format("{} promises prediction blocks (nextn) that the file does not have; it runs without them",
+                                          keys.full("nextn_predict_layers"));
+  if (!has_block(keys, n_blocks - 1)) {
+    keys.note(promise);
+    return {.n_trunk = n_blocks - promised};
+  }
+  // block_count counts the promised blocks by rule. Here its last block is there, but nothing of it predicts: the rule was
+  // broken where the promise was made, or the block was stripped of what makes it predict. The first loses no layer.
+  keys.warn(fmt::format("{}, and with blk.{} as an ordinary block", promise, n_blocks - 1),
+            fmt::format("if answers are nonsense: --override-kv {}=int:{}", keys.full("block_count"), n_blocks - promised));
+  return {.n_trunk = n_blocks};
 }
 
 GqaSpec common_gqa(const Keys& keys, const ModelSpec& model, bool interleaved) {
