@@ -34,7 +34,12 @@ constexpr int kDemoTokens = 160;
 
 std::vector<int32_t> prompt_ids(const RunOptions& options, const Engine& engine, const std::string& text) {
   if (!options.ids.empty()) return parse_ids(options.ids);
-  if (options.prompt.is_chat()) return chat_ids(options.prompt, engine, user_message(options.prompt, text));
+  if (options.prompt.is_chat()) {
+    const ChatTemplate chat = chat_template(options.prompt, engine.file());
+    nlohmann::ordered_json messages = system_messages(options.prompt);
+    messages.push_back({{"role", "user"}, {"content", text}});
+    return render_ids(chat, engine.tokenizer(), messages, template_variables(options.prompt, chat)).ids;
+  }
   return engine.tokenizer().encode(text, {.add_special = true, .parse_special = true, .single_bos = true, .literal = {}});
 }
 

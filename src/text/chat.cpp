@@ -32,7 +32,8 @@ Json tools_variable(const Json* tools) { return tools == nullptr || tools->empty
 
 }  // namespace
 
-ChatPrompt render_as_is(const jinja::Template& chat, const SpecialTokens& special_tokens, const ChatInput& input) {
+ChatPrompt render_as_is(const jinja::Template& chat, const SpecialTokens& special_tokens, const ChatInput& input,
+                        bool none_tools) {
   Json variables = {{"messages", *input.messages},
                     {"tools", tools_variable(input.tools)},
                     {"documents", nullptr},
@@ -44,6 +45,7 @@ ChatPrompt render_as_is(const jinja::Template& chat, const SpecialTokens& specia
       variables[name] = name == "tools" ? tools_variable(&value) : value;
     }
   }
+  if (variables["tools"].is_null() && !none_tools) variables.erase("tools");
   for (const auto& [name, text] : special_tokens) {
     if (!variables.contains(name)) variables[name] = text;
   }
@@ -70,7 +72,7 @@ ChatPrompt ChatTemplate::render(const ChatInput& input) const {
   const Json messages = normalise_messages(*input.messages, capabilities_);
   ChatInput normalised = input;
   normalised.messages = &messages;
-  return render_as_is(template_, special_tokens_, normalised);
+  return render_as_is(template_, special_tokens_, normalised, capabilities_.none_tools);
 }
 
 }  // namespace glint

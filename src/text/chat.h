@@ -6,6 +6,7 @@
 //   - tool call arguments: a JSON string becomes an object, or an object a string for a template that prints it as is
 //   - `tool_calls` that is null or empty is dropped; content null becomes "" where null would print as "None"
 //   - content that is a list of text parts is joined with newlines for a role whose list content the template mangles
+//   - without tools `tools` is none, or left undefined for a template that cannot render none
 //   - "developer" becomes "system"; system messages after the first place are merged into the first; with no system role
 //     at all, the system text goes in front of the first user message
 // Everything else reaches the template as it came, unknown fields included.
@@ -35,6 +36,7 @@ struct ChatCapabilities {
   bool late_system_role = true;   // and of later ones
   bool developer_role = true;     // shows the text of a developer message
   bool tools = false;             // shows tool definitions
+  bool none_tools = true;         // renders with tools = none, as transformers passes it
   bool tool_calls = false;        // shows the calls of an assistant message
   bool object_arguments = true;   // wants their arguments as objects, not as JSON strings
   bool null_content = true;       // content null prints nothing
@@ -50,8 +52,8 @@ struct ChatInput {
   const nlohmann::ordered_json* tools = nullptr;      // array of tool definitions
   const nlohmann::ordered_json* variables = nullptr;  // object, such as {"enable_thinking": false}
   bool add_generation_prompt = true;
-  std::optional<std::tm> now;  // the date the template may print; absent: the local time
-  jinja::RenderLimits limits;
+  std::optional<std::tm> now = {};  // the date the template may print; absent: the local time
+  jinja::RenderLimits limits = {};
 };
 
 struct ChatPrompt {

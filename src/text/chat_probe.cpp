@@ -60,7 +60,7 @@ class Probe {
                           .now = std::tm{},
                           .limits = limits_};
     try {
-      return render_as_is(chat_, special_tokens_, input).text;
+      return render_as_is(chat_, special_tokens_, input, none_tools).text;
     } catch (const Error&) {
       return std::nullopt;
     }
@@ -70,6 +70,8 @@ class Probe {
     const std::optional<std::string> prompt = render(messages);
     return prompt && prompt->find(text) != std::string::npos;
   }
+
+  bool none_tools = true;
 
  private:
   const jinja::Template& chat_;
@@ -143,10 +145,15 @@ void probe_thinking(const Probe& probe, ChatCapabilities& found) {
 }  // namespace
 
 ChatCapabilities probe_capabilities(const jinja::Template& chat, const SpecialTokens& special_tokens) {
-  const Probe probe(chat, special_tokens);
+  Probe probe(chat, special_tokens);
   ChatCapabilities found;
-  // A template that cannot even render one question tells nothing; its objections come with the first real prompt.
-  if (!probe.render(Json::array({user()}))) return found;
+  const Json question = Json::array({user()});
+  if (!probe.render(question)) {
+    // A template that cannot even render one question tells nothing; its objections come with the first real prompt.
+    probe.none_tools = false;
+    if (!probe.render(question)) return found;
+    found.none_tools = false;
+  }
   probe_roles(probe, found);
   probe_tools(probe, found);
   probe_list_content(probe, found);

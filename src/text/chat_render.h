@@ -15,8 +15,9 @@ namespace glint {
 
 using SpecialTokens = std::map<std::string, std::string>;
 
-/// Renders without any normalisation.
-ChatPrompt render_as_is(const jinja::Template& chat, const SpecialTokens& special_tokens, const ChatInput& input);
+/// Renders without any normalisation. `none_tools`: without tools, the variable is none; else it is not set.
+ChatPrompt render_as_is(const jinja::Template& chat, const SpecialTokens& special_tokens, const ChatInput& input,
+                        bool none_tools = true);
 
 ChatCapabilities probe_capabilities(const jinja::Template& chat, const SpecialTokens& special_tokens);
 

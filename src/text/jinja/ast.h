@@ -6,7 +6,7 @@
 // Names live in slots of a function activation, as in the Python code Jinja generates: the template itself, each macro,
 // each {% call %} body, each recursive loop and each loop filter is a function; other blocks share their function's
 // slots but have slots of their own at every nesting level. What a frame loads on entry is decided statically.
-// Tested by tests/unit/text/jinja_scope_test.cpp.
+// Tested by tests/unit/text/jinja_language_test.cpp.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // "a.b.0": the path that filters such as map, sort and selectattr follow into each item.
-// Tested by tests/unit/text/jinja_filters_test.cpp.
+// Tested by tests/unit/text/jinja_language_test.cpp.
 #pragma once
 
 #include <string_view>

@@ -232,8 +232,7 @@ ExpressionPtr ExpressionParser::string_literal() {
 ExpressionPtr ExpressionParser::tuple(const TupleRules& rules) {
   const int line = tokens_.line();
   const auto at_end = [&] {
-    return tokens_.at(TokenKind::kVariableEnd) || tokens_.at(TokenKind::kBlockEnd) || tokens_.at_operator(")") ||
-           (!rules.end_name.empty() && tokens_.at_name(rules.end_name));
+    return tokens_.at(TokenKind::kVariableEnd) || tokens_.at(TokenKind::kBlockEnd) || tokens_.at_operator(")");
   };
   std::vector<ExpressionPtr> items;
   bool is_tuple = false;
@@ -439,9 +438,9 @@ ExpressionPtr ExpressionParser::test(ExpressionPtr input) {
   return negated ? make(line, Unary{Unary::Op::kNot, std::move(result)}) : std::move(result);
 }
 
-ExpressionPtr ExpressionParser::assignment_target(NameUse use, bool with_namespace, std::string_view end_name) {
+ExpressionPtr ExpressionParser::assignment_target(NameUse use, bool with_namespace) {
   const int line = tokens_.line();
-  ExpressionPtr target = tuple({.targets_only = true, .with_namespace = with_namespace, .end_name = end_name});
+  ExpressionPtr target = tuple({.targets_only = true, .with_namespace = with_namespace});
   if (!is_target(*target)) fail("line {}: this cannot be assigned to", line);
   set_use(*target, use);
   return target;

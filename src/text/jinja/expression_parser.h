@@ -22,11 +22,10 @@ class ExpressionParser {
   ExpressionPtr expression(bool with_conditional = true);
 
   struct TupleRules {
-    bool targets_only = false;       // names and literals, as in an assignment
+    bool targets_only = false;    // names and literals, as in an assignment
     bool with_conditional = true;
-    bool with_namespace = false;     // ns.attribute is a target
-    bool in_parentheses = false;     // () is an empty tuple
-    std::string_view end_name = {};  // a name that ends it, such as `in`
+    bool with_namespace = false;  // ns.attribute is a target
+    bool in_parentheses = false;  // () is an empty tuple
   };
   /// One expression, or a tuple if commas follow.
   ExpressionPtr tuple(const TupleRules& rules);
@@ -36,7 +35,7 @@ class ExpressionParser {
   ExpressionPtr filters(ExpressionPtr input, bool first_bare);
 
   /// An assignable tuple or name, its names used as `use` says.
-  ExpressionPtr assignment_target(NameUse use, bool with_namespace, std::string_view end_name);
+  ExpressionPtr assignment_target(NameUse use, bool with_namespace);
   ExpressionPtr make(int line, decltype(Expression::node) node) const;
 
  private:

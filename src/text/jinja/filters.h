@@ -2,7 +2,7 @@
 //
 // Filters: value | name(arguments). Jinja's set with transformers' tojson, plus from_json. Those that need randomness
 // or emit HTML are known but refused.
-// Tested by tests/unit/text/jinja_filters_test.cpp.
+// Tested by tests/unit/text/jinja_language_test.cpp.
 #pragma once
 
 #include <span>

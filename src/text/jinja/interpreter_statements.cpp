@@ -197,7 +197,7 @@ Interpreter::Flow Interpreter::run_loop(const For& node, const Value& iterable, 
   return flow;
 }
 
-/// {% set ns.x = value %}: what is not a namespace is refused before the value is computed.
+/// {% set ns.x = value %}: anything but a namespace is refused, as in Jinja before the value is computed.
 void Interpreter::require_namespaces(const Expression& target) {
   if (const auto* tuple = std::get_if<TupleDisplay>(&target.node)) {
     for (const ExpressionPtr& item : tuple->items) require_namespaces(*item);
@@ -245,6 +245,7 @@ Interpreter::Flow Interpreter::execute(const SetBlock& node) {
     block_text_ = value;
     value = evaluate(*node.filter);
   }
+  require_namespaces(*node.target);
   assign(*node.target, value);
   leave(node.frame);
   return Flow::kNext;

@@ -27,7 +27,7 @@ Value value_of_json_text(Meter& meter, std::string_view text);
 struct JsonStyle {
   bool ascii_only = false;
   bool sort_keys = false;
-  std::optional<std::string> indent;  // of one level; absent: all on one line
+  std::optional<std::string> indent = {};  // of one level; absent: all on one line
   std::string item_separator = ", ";
   std::string key_separator = ": ";
 };

@@ -123,6 +123,7 @@ void Lexer::comment() {
   const int line = line_;
   size_t begin = offset_ + 2;
   if (begin < source_.size() && (source_[begin] == '-' || source_[begin] == '+')) ++begin;
+  if (begin >= source_.size()) return advance(source_.size());  // as Jinja: nothing is missing where nothing follows
   const size_t close = source_.find("#}", begin);
   if (close == kNone) fail("line {}: missing end of comment tag", line);
   const char sign = close > begin ? source_[close - 1] : ' ';
@@ -157,6 +158,7 @@ bool Lexer::raw_block() {
   advance(word_end + (trims ? 3 : 2));
   if (trims) skip_spaces();
   after_tag();
+  if (offset_ == source_.size()) return true;  // as for comments
   for (size_t tag = source_.find("{%", offset_); tag != kNone; tag = source_.find("{%", tag + 1)) {
     const size_t end = match_word(source_, skip_sign(source_, tag + 2), "endraw");
     if (end == kNone) continue;

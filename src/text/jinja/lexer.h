@@ -3,7 +3,7 @@
 // Template text to tokens, with Jinja's white space rules: trim_blocks and lstrip_blocks on, the signs - and + at tag
 // borders, one trailing newline dropped, {% raw %} and comments. Line statements are not a thing here.
 // Called by the parser only. Throws Error with the line for text that is no template.
-// Tested by tests/unit/text/jinja_whitespace_test.cpp.
+// Tested by tests/unit/text/jinja_language_test.cpp.
 #pragma once
 
 #include <string>

@@ -62,7 +62,7 @@ Value point_at(Runtime& runtime, const String& string, int64_t index) {
   const auto size = static_cast<int64_t>(text.n_points());
   if (index < 0) index += size;
   if (index < 0 || index >= size) return Value();
-  if (text.n_points() != text.size()) runtime.meter.work(text.size());
+  if (text.n_points() != text.size()) runtime.meter.work(text.size() * 8);
   const size_t begin = text.offset_of(static_cast<size_t>(index));
   size_t end = begin;
   next_point(text.view(), end);
@@ -128,7 +128,7 @@ void for_each_index(Runtime& runtime, const SliceRange& range, F&& f) {
 
 Value slice_string(Runtime& runtime, const String& string, const SliceRange& range) {
   const Text& text = string.text;
-  runtime.meter.work(text.size());
+  runtime.meter.work(text.n_points() != text.size() ? text.size() * 8 : text.size());
   TextBuilder out(&runtime.meter);
   if (range.step == 1) {
     if (range.start < range.stop) {

@@ -2,7 +2,7 @@
 //
 // Python's format specification: parsed once, applied to strings and numbers. str.format uses it directly, the %
 // operator fills in the same structure from its own syntax.
-// Tested by tests/unit/text/jinja_format_test.cpp.
+// Tested by tests/unit/text/jinja_language_test.cpp.
 #pragma once
 
 #include <optional>

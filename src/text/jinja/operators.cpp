@@ -4,6 +4,7 @@
 #include "text/jinja/operators.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -88,6 +89,21 @@ double float_floor_divide(double a, double b) {
   return quotient - floored > 0.5 ? floored + 1 : floored;
 }
 
+/// a / b rounded once, however large the integers.
+double true_divide(int64_t a, int64_t b) {
+  if (b == 0) fail("division by zero");
+  const auto magnitude = [](int64_t value) {
+    return value < 0 ? 0 - static_cast<uint64_t>(value) : static_cast<uint64_t>(value);
+  };
+  if (a == 0) return b < 0 ? -0.0 : 0.0;
+  // Scaled so that the quotient has at least 64 bits; what the division leaves goes into its lowest bit.
+  const int shift = 63 + std::countl_zero(magnitude(a));
+  const auto scaled = static_cast<unsigned __int128>(magnitude(a)) << shift;
+  const unsigned __int128 quotient = scaled / magnitude(b) | (scaled % magnitude(b) != 0 ? 1 : 0);
+  const double result = std::ldexp(static_cast<double>(quotient), -shift);
+  return (a < 0) != (b < 0) ? -result : result;
+}
+
 Value on_integers(Arithmetic op, int64_t a, int64_t b) {
   int64_t result = 0;
   switch (op) {
@@ -101,8 +117,7 @@ Value on_integers(Arithmetic op, int64_t a, int64_t b) {
       if (__builtin_mul_overflow(a, b, &result)) overflow();
       return Value(result);
     case Arithmetic::kDivide:
-      if (b == 0) fail("division by zero");
-      return Value(static_cast<double>(a) / static_cast<double>(b));
+      return Value(true_divide(a, b));
     case Arithmetic::kFloorDivide:
       return Value(floor_divide(a, b));
     case Arithmetic::kModulo:

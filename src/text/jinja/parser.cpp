@@ -180,9 +180,9 @@ ExpressionPtr copy_target(const ExpressionParser& expressions, const Expression&
 
 StatementPtr Parser::for_statement(int line) {
   For node;
-  node.target = expressions_.assignment_target(NameUse::kStore, false, "in");
+  node.target = expressions_.assignment_target(NameUse::kStore, false);
   tokens_.expect_name("in");
-  node.iterable = expressions_.tuple({.with_conditional = false, .end_name = "recursive"});
+  node.iterable = expressions_.tuple({.with_conditional = false});
   if (tokens_.skip_name("if")) {
     node.filter = expressions_.expression();
     node.filter_target = copy_target(expressions_, *node.target);
@@ -203,7 +203,7 @@ StatementPtr Parser::for_statement(int line) {
 }
 
 StatementPtr Parser::set_statement(int line) {
-  ExpressionPtr target = expressions_.assignment_target(NameUse::kStore, true, {});
+  ExpressionPtr target = expressions_.assignment_target(NameUse::kStore, true);
   if (tokens_.skip_operator("=")) {
     ExpressionPtr value = expressions_.tuple();
     return make(line, Set{std::move(target), std::move(value)});
@@ -219,7 +219,7 @@ StatementPtr Parser::with_statement(int line) {
   With node;
   while (!tokens_.at(TokenKind::kBlockEnd)) {
     if (!node.bindings.empty()) tokens_.expect_operator(",");
-    ExpressionPtr target = expressions_.assignment_target(NameUse::kParameter, false, {});
+    ExpressionPtr target = expressions_.assignment_target(NameUse::kParameter, false);
     tokens_.expect_operator("=");
     node.bindings.emplace_back(std::move(target), expressions_.expression());
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The % operator of strings: "%s has %d" % (name, n), "%(name)s" % mapping.
-// Tested by tests/unit/text/jinja_format_test.cpp.
+// Tested by tests/unit/text/jinja_language_test.cpp.
 #pragma once
 
 #include "text/jinja/runtime.h"

@@ -5,7 +5,7 @@
 // belongs to that frame and starts as the outer variable of the same name (loop bodies, blocks) or as nothing (the
 // template itself); a macro sees the variables of the place where it is written, with their values at the call.
 // Also finds what only shows in the whole: unknown filters outside conditions, assignments to `loop`.
-// Tested by tests/unit/text/jinja_scope_test.cpp.
+// Tested by tests/unit/text/jinja_language_test.cpp.
 #pragma once
 
 #include "text/jinja/ast.h"

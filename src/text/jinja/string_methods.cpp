@@ -33,7 +33,7 @@ Window search_window(Runtime& runtime, const Text& text, const Bound& bound, siz
   const int64_t start = position(first, 0);
   const int64_t end = std::min(position(first + 1, size), size);
   if (start > end) return {0, 0, false};
-  if (text.n_points() != text.size()) runtime.meter.work(text.size());
+  if (text.n_points() != text.size()) runtime.meter.work(text.size() * 8);
   return {text.offset_of(static_cast<size_t>(start)), text.offset_of(static_cast<size_t>(end)), true};
 }
 

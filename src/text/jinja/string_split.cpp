@@ -60,7 +60,7 @@ class Splitter {
     size_t begin = skip_space(text);
     while (begin < text.size()) {
       size_t end = begin;
-      if (most-- == 0) return add(begin, trim_end(text));
+      if (most-- == 0) return add(begin, text.size());
       while (end < text.size()) {
         size_t next = end;
         if (is_space(next_point(text, next))) break;
@@ -76,7 +76,7 @@ class Splitter {
     size_t end = trim_end(text);
     while (end > 0) {
       if (most-- == 0) {
-        add(skip_space(text), end);
+        add(0, end);
         break;
       }
       size_t begin = end;

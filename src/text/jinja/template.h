@@ -36,9 +36,9 @@ struct Piece {
 std::string join(const std::vector<Piece>& pieces);
 
 struct RenderOptions {
-  RenderLimits limits;
-  std::tm now{};      // what strftime_now() tells
-  TrustRule trusted;  // strings of the input that count as the template's own; absent: none
+  RenderLimits limits = {};
+  std::tm now = {};        // what strftime_now() tells
+  TrustRule trusted = {};  // strings of the input that count as the template's own; absent: none
 };
 
 class Template {

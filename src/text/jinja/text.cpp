@@ -12,7 +12,16 @@ Text::Text(std::string bytes, bool trusted)
 
 size_t Text::offset_of(size_t point) const {
   if (n_points_ == bytes_.size()) return std::min(point, bytes_.size());
+  constexpr size_t kBlock = 256;  // counted at once, which is much faster than stepping
   size_t offset = 0;
+  while (offset + kBlock < bytes_.size()) {
+    const size_t in_block = count_points(view().substr(offset, kBlock));
+    if (in_block > point) break;
+    point -= in_block;
+    offset += kBlock;
+  }
+  // A block may have ended inside a code point.
+  while (offset < bytes_.size() && (static_cast<unsigned char>(bytes_[offset]) & 0xc0) == 0x80) ++offset;
   for (; point > 0 && offset < bytes_.size(); --point) next_point(bytes_, offset);
   return offset;
 }

@@ -53,7 +53,7 @@ struct Variant {
 
 inline std::vector<Variant> cpu_variants() {
   std::vector<Variant> variants;
-  for (const int n_threads : {1, 2, 3}) {
+  for (const int n_threads : {1, 2, 3, 9}) {
     for (const bool scalar_only : {false, true}) {
       variants.push_back({fmt::format("{} threads, {}", n_threads, scalar_only ? "scalar" : "best"),
                           make_cpu_backend({.n_threads = n_threads, .scalar_only = scalar_only})});
