@@ -141,6 +141,7 @@ std::vector<Dict::Entry> dict_entries(Runtime& runtime, std::string_view functio
   std::vector<Dict::Entry> entries;
   if (!arguments.positional.empty()) {
     const Value& source = arguments.positional[0];
+    if (const Undefined* undefined = source.as_undefined()) fail("{}", undefined->message);
     if (const Dict* dict = source.dict()) {
       runtime.meter.work(dict->size() * sizeof(Dict::Entry));
       entries = dict->entries();

@@ -116,7 +116,7 @@ Value filter_sort(Runtime& runtime, const Value& input, Arguments& arguments) {
     }
     keyed.push_back({make_list(&runtime.meter, std::move(keys)), std::move(item)});
   }
-  sort_keyed(runtime, keyed, bound.truth_or(runtime, 0, false));
+  sort_keyed(runtime, keyed, bound.integer_or(0, 0) != 0);
   return values_of(runtime, keyed);
 }
 
@@ -136,7 +136,7 @@ Value filter_dict_sort(Runtime& runtime, const Value& input, Arguments& argument
     keyed.push_back({case_sensitive ? sort_key : ignore_case(runtime, sort_key),
                      make_tuple(&runtime.meter, {key, value})});
   }
-  sort_keyed(runtime, keyed, bound.truth_or(runtime, 2, false));
+  sort_keyed(runtime, keyed, bound.integer_or(2, 0) != 0);
   return values_of(runtime, keyed);
 }
 

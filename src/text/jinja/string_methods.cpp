@@ -117,7 +117,7 @@ Value method_split(Runtime& runtime, const Value& self, Arguments& arguments) {
 
 Value method_splitlines(Runtime& runtime, const Value& self, Arguments& arguments) {
   const Bound bound("splitlines", arguments, {"keepends"});
-  return make_list(&runtime.meter, split_lines(runtime, *self.string(), bound.truth_or(runtime, 0, false)));
+  return make_list(&runtime.meter, split_lines(runtime, *self.string(), bound.integer_or(0, 0) != 0));
 }
 
 template <bool from_right>
