@@ -123,6 +123,11 @@ TEST(RefRoute, NanIsChosenLastAndHarmless) {
   }
 }
 
+/// Where probabilities vanish, a NaN must not win by its lower id.
+TEST(RefRoute, NanLosesAgainstAVanishingProbability) {
+  EXPECT_THAT(route({NAN, 0, -1e4f, -2e4f}, gate(Gate::kSoftmax, 3, true)).experts, ElementsAre(1, 2, 3));
+}
+
 TEST(RefRoute, InfinitiesGiveNumbers) {
   for (const Gate which : {Gate::kSoftmax, Gate::kSigmoid, Gate::kSoftmaxAfterTopK}) {
     const Chosen high = route({0, INFINITY, 1}, gate(which, 2, true));
