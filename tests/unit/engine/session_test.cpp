@@ -28,7 +28,9 @@ Engine open(const std::string& model, const EngineOptions& options = options_of(
   return Engine::open(gguf::File::open(golden::folder() + "/" + model + ".gguf"), options);
 }
 
-std::vector<float> logits_of(const Session& session) { return {session.logits().begin(), session.logits().end()}; }
+std::vector<float> logits_of(const Session& session) {
+  return {session.logits().begin(), session.logits().end()};
+}
 
 Sampler sampler_of(SamplingParams params, SamplerVocab vocab = {}) {
   return Sampler(resolve_sampling(params, {}, gguf::Metadata()), std::move(vocab));
@@ -102,7 +104,8 @@ TEST_P(SessionBits, ACacheThatHeldSomethingElseEqualsAFreshOne) {
     int n_cached;  // what must be reused
   };
   // The last id is computed again even when everything is in the cache.
-  const std::vector<Turn> turns = {{text, 0}, {text, 63}, {shorter, 29}, {branch, 20}, {text, 20}, {one, 0}, {other, 0}, {text, 0}};
+  const std::vector<Turn> turns = {{text, 0},  {text, 63}, {shorter, 29}, {branch, 20},
+                                   {text, 20}, {one, 0},   {other, 0},    {text, 0}};
   for (size_t i = 0; i < turns.size(); ++i) {
     SCOPED_TRACE(i);
     ASSERT_TRUE(session.sync(turns[i].ids));
@@ -139,6 +142,10 @@ TEST_P(SessionBits, AnInterruptedPromptCanBeTriedAgain) {
   EXPECT_FALSE(session.sync(prompt(), progress, &cancel));
   EXPECT_THAT(done, testing::ElementsAre(10, 20, 30));
   EXPECT_EQ(session.ids().size(), 30u);
+  // What was known of the text before must not be continued.
+  EXPECT_TRUE(session.logits().empty());
+  Sampler sampler = greedy();
+  EXPECT_THROW(session.generate(sampler, limited(1)), InternalError);
   EXPECT_TRUE(session.sync(prompt()));
   EXPECT_EQ(session.timings().n_cached, 30);
   EXPECT_EQ(logits_of(session), fresh(prompt()));
@@ -163,6 +170,29 @@ TEST_P(SessionBits, TwoSequencesSideBySideEqualEachAlone) {
   Session session(alone);
   session.sync(mine);
   EXPECT_EQ(from_a, session.generate(two, limited(12)).ids);
+}
+
+/// Sessions that share a sequence, and a pass over all logits, overwrite the cache; nobody may believe in what was
+/// there.
+TEST_P(SessionBits, SessionsThatTakeTurnsOnOneSequence) {
+  Engine engine = open(GetParam());
+  Session a(engine), b(engine);
+  const Ids text = prompt();
+  Ids branch = text;
+  std::reverse(branch.begin() + 40, branch.end());
+  a.sync(text);
+  b.sync(branch);
+  EXPECT_EQ(b.timings().n_cached, 40);
+  a.sync(text);
+  EXPECT_EQ(a.timings().n_cached, 40);
+  EXPECT_EQ(logits_of(a), fresh(text));
+  std::vector<float> last;
+  engine.for_each_logits(branch, false, [&](std::span<const float> row) { last.assign(row.begin(), row.end()); });
+  EXPECT_EQ(last, fresh(branch));
+  a.sync(text);
+  EXPECT_EQ(a.timings().n_cached, 40);
+  EXPECT_EQ(logits_of(a), fresh(text));
+  EXPECT_THROW(Session(engine, 1), Error);
 }
 
 TEST_P(SessionBits, OneSeedOneText) {
