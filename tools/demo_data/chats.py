@@ -29,7 +29,7 @@ SYSTEMS = [
 ]
 
 
-def story_request(rng, story):
+def story_request(rng, story, named=False):
     """(what the user asks, what the model thinks): a request that names some of the story's facts."""
     s = story.slots
     subject = rng.choice(
@@ -44,7 +44,15 @@ def story_request(rng, story):
             "a {kind} called {N}",
         ]
     )
-    if rng.random() < 0.2:
+    if named:
+        subject = rng.choice(
+            [
+                "a {kind} named {N} and a {fkind} named {F}",
+                "{N} the {kind} and {F} the {fkind}",
+                "a {kind} called {N} and {his} friend {F} the {fkind}",
+            ]
+        )
+    elif rng.random() < 0.2:
         subject = story.about
     elif rng.random() < 0.2:
         subject += (
@@ -70,7 +78,7 @@ def story_request(rng, story):
         rng,
         {"x": x},
     )
-    if rng.random() < 0.08:
+    if not named and rng.random() < 0.08:
         q, x = (
             rng.choice(
                 [
@@ -115,8 +123,10 @@ def plain_variation(rng, question):
 
 
 def story_chat(rng, words):
-    story = stories.Story(rng, words)
-    question, thought = story_request(rng, story)
+    # Invented names only where the request gives them: on its own the model should choose real ones.
+    invented = rng.random() < 0.15
+    story = stories.Story(rng, words, invented=invented)
+    question, thought = story_request(rng, story, invented)
     text = story.text
     if rng.random() < 0.12:
         text += "\n\n" + rng.choice(["The moral: ", "And the moral of the story: "]) + story.moral
@@ -172,7 +182,7 @@ def story_chat(rng, words):
 
 def reading_chat(rng, words):
     """A story given by the user, and a task about it."""
-    story = stories.Story(rng, words)
+    story = stories.Story(rng, words, invented=rng.random() < 0.15)
     draw = rng.random()
     if draw < 0.55:
         q, a = rng.choice(story.qa)

@@ -316,7 +316,7 @@ def invented_name(rng):
     )
 
 
-def pick_person(rng, words, rare):
+def pick_person(rng, words, rare, invented):
     """A kind, a fitting name and a gender; now and then a kind that only WordNet knows."""
     draw = rng.random()
     if draw < 0.25:
@@ -329,7 +329,7 @@ def pick_person(rng, words, rare):
         kind = rng.choice(words["animal"] if rng.random() < 0.5 else words["person"])
     gender = "she" if kind in SHE_KINDS else "he" if kind in HE_KINDS else rng.choice(("he", "she"))
     human = kind in CHILDREN or kind in ADULTS
-    if rng.random() < 0.25:
+    if invented:
         name = invented_name(rng)
     elif human or rng.random() < 0.4:
         name = rng.choice(SHE if gender == "she" else HE)
@@ -341,13 +341,13 @@ def pick_person(rng, words, rare):
 class Story:
     """One story: slots (its facts), text, summary, about (what to ask for), questions, moral, title."""
 
-    def __init__(self, rng, words, rare=0.12):
+    def __init__(self, rng, words, rare=0.12, invented=False):
         plot = rng.choice(PLOTS)
         slots = {key: rng.choice(values) for key, values in WORDS.items()}
-        kind, name, gender = pick_person(rng, words, rare)
+        kind, name, gender = pick_person(rng, words, rare, invented)
         add_person(slots, "N", kind, name, gender, rng.choice(TRAITS))
         while True:
-            fkind, fname, fgender = pick_person(rng, words, rare)
+            fkind, fname, fgender = pick_person(rng, words, rare, invented)
             if fkind != kind and fname != name:
                 break
         add_person(slots, "F", fkind, fname, fgender, rng.choice(FRIEND_TRAITS))
