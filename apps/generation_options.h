@@ -10,7 +10,6 @@
 
 #include "engine/sampler.h"
 #include "engine/session.h"
-#include "gguf/metadata.h"
 
 namespace glint::app {
 
@@ -26,11 +25,15 @@ struct GenerationOptions {
 
 void add_generation_options(CLI::App& command, GenerationOptions& options);
 
-/// The sampler that flags, the file's general.sampling.* keys and the defaults give, in that precedence.
-Sampler make_sampler(const GenerationOptions& options, const gguf::Metadata& metadata, const Vocab& vocab);
+/// The sampler that flags, the file's general.sampling.* keys and the defaults give, in that precedence. `ban`: ids that
+/// stand for nothing are never chosen (and with ignore_eos, those that end a generation).
+Sampler make_sampler(const GenerationOptions& options, const Engine& engine, bool ban = true);
 GenerateOptions make_generate_options(const GenerationOptions& options, const std::atomic<bool>& cancel);
 
 /// One line: "prompt 512 tokens at 812.3 tok/s, generated 128 at 97.1 tok/s".
 std::string describe(const Timings& timings);
+
+/// llama.cpp's -e: \n \r \t \' \" \\ and \xHH become what they stand for; other backslashes stay.
+std::string unescape(const std::string& text);
 
 }  // namespace glint::app

@@ -40,10 +40,11 @@ void print_row(std::span<const float> row) {
 void logits(const LogitsOptions& options) {
   const std::vector<int32_t> ids = parse_ids(options.ids);
   if (ids.empty()) fail("--ids: at least one id is needed");
-  EngineOptions engine_options = to_engine_options(options.model, DType::kF32);
+  EngineOptions engine_options = to_engine_options(options.model, /*exact=*/true);
   if (engine_options.n_ctx == 0) engine_options.n_ctx = static_cast<int>(ids.size());
   Engine engine = Engine::open(open_model_file(options.model), engine_options);
   engine.check_ids(ids);
+  print_warnings(engine.model());
   fmt::print("{{\"logits\":[");
   bool first = true;
   engine.for_each_logits(ids, options.all, [&](std::span<const float> row) {

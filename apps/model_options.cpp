@@ -8,6 +8,7 @@
 #include <iostream>
 #include <iterator>
 
+#include "apps/terminal.h"
 #include "base/check.h"
 
 namespace glint::app {
@@ -44,18 +45,36 @@ void add_model_options(CLI::App& command, ModelOptions& options, bool required) 
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
   const auto cache_types = CLI::IsMember({"f32", "f16", "bf16", "q8_0"}, CLI::ignore_case);
-  command.add_option("--cache-type-k", options.cache_type_k, "-ctk: number format of cached keys (and MLA latents)")
+  command.add_option("--cache-type-k", options.cache_type_k, "-ctk: cached keys (and MLA latents): f32, f16, bf16 or q8_0 (default f16)")
       ->check(cache_types)
-      ->envname("LLAMA_ARG_CACHE_TYPE_K")
-      ->capture_default_str();
-  command.add_option("--cache-type-v", options.cache_type_v, "-ctv: number format of cached values")
+      ->envname("LLAMA_ARG_CACHE_TYPE_K");
+  command.add_option("--cache-type-v", options.cache_type_v, "-ctv: cached values, likewise; MLA has none of its own")
       ->check(cache_types)
-      ->envname("LLAMA_ARG_CACHE_TYPE_V")
-      ->capture_default_str();
+      ->envname("LLAMA_ARG_CACHE_TYPE_V");
   command.add_option_function<std::string>("--flash-attn", [](const std::string&) {}, "-fa: accepted; attention never stores its scores");
   command.add_option_function<std::string>("--device", [](const std::string& device) {
     if (device != "none") fail("--device {}: this build has no GPU backend; use -dev none or leave it out", device);
   }, "-dev: none")->type_name("NAME");
+}
+
+EngineOptions to_engine_options(const ModelOptions& options, bool exact) {
+  const auto cache_type = [&](const std::string& name) {
+    if (!name.empty()) return *dtype_from_name(name);
+    return exact || options.backend == "ref" ? DType::kF32 : DType::kF16;
+  };
+  return {.backend = options.backend,
+          .n_threads = options.n_threads,
+          .n_ctx = options.n_ctx,
+          .n_ubatch = options.n_ubatch,
+          .k_dtype = cache_type(options.cache_type_k),
+          .v_dtype = cache_type(options.cache_type_v)};
+}
+
+void print_warnings(const LoadedModel& model) {
+  for (const Finding& finding : model.findings) {
+    if (finding.level == FindingLevel::kNote) continue;
+    warn("{}{}", finding.text, finding.fix.empty() ? "" : " (" + finding.fix + ")");
+  }
 }
 
 gguf::File open_model_file(const ModelOptions& options) {

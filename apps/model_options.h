@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/engine.h"
 #include "gguf/file.h"
 
 namespace glint::app {
@@ -19,15 +20,21 @@ struct ModelOptions {
   int n_threads = 0;
   int n_ctx = 0;
   int n_ubatch = 512;
-  std::string cache_type_k = "f16";
-  std::string cache_type_v = "f16";
-  bool reference = false;
+  std::string cache_type_k;  // empty: f16, or f32 in exact use
+  std::string cache_type_v;
 };
 
 /// Adds -m and --override-kv only: for commands that read a file and compute nothing. `required`: -m must be given.
 void add_file_options(CLI::App& command, ModelOptions& options, bool required);
 /// Adds those and the flags of computing: -t -c -ub -ctk -ctv --backend ...
 void add_model_options(CLI::App& command, ModelOptions& options, bool required);
+
+/// What the engine is to do. The cache is f32 where `exact` and -ctk is not given: `logits`, `run --ids` and the ref backend
+/// round nothing but the weights.
+EngineOptions to_engine_options(const ModelOptions& options, bool exact);
+
+/// Prints a model's warnings on stderr.
+void print_warnings(const LoadedModel& model);
 
 /// Opens options.model, or the embedded demo model where it is empty.
 gguf::File open_model_file(const ModelOptions& options);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "apps/commands.h"
 #include "apps/model_options.h"
@@ -28,12 +29,13 @@ void tokenize(const TokenizeOptions& options, bool has_text) {
   const gguf::File file = open_model_file(options.model);
   const Tokenizer tokenizer(vocab_from_gguf(file.metadata()));
   const std::vector<int32_t> ids =
-      tokenizer.encode(text, {.add_special = options.add_bos, .parse_special = !options.no_parse_special});
+      tokenizer.encode(
+      text, {.add_special = options.add_bos, .parse_special = !options.no_parse_special, .single_bos = false, .literal = {}});
   if (options.ids_only) {
     fmt::print("{}\n", print_ids(ids));
     return;
   }
-  for (int32_t id : ids) fmt::print("{:7d}  {}\n", id, nlohmann_quote(tokenizer.decode(std::vector<int32_t>{id}, {})));
+  for (int32_t id : ids) fmt::print("{:7d}  {}\n", id, nlohmann::json(tokenizer.decode(std::vector<int32_t>{id})).dump());
 }
 
 struct DetokenizeOptions {

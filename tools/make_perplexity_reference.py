@@ -4,6 +4,7 @@
 (chapter 11 of Jane Austen's Persuasion, 1818, public domain) under SmolLM2-135M-Instruct Q4_1, given all tokens before.
 The model file is what `tools/setup.sh test` fetches. One request a token, since llama.cpp's server gives probabilities
 of generated tokens only; takes some minutes. Usage: .venv/bin/python tools/make_perplexity_reference.py IDS.json"""
+import importlib.metadata
 import json
 import sys
 
@@ -25,7 +26,7 @@ def main():
                                             "cache_prompt": True})
         top = answer["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
         log_probabilities.append(next(t["logprob"] for t in top if t["id"] == ids[n]))
-    json.dump({"made_with": "xllamacpp " + xllamacpp._version.__version__, "ids": ids,
+    json.dump({"made_with": "xllamacpp " + importlib.metadata.version("xllamacpp"), "ids": ids,
                "log_probabilities": log_probabilities}, open("tests/data/smollm2_perplexity.json", "w"))
     print(len(ids), "tokens, mean log-probability", sum(log_probabilities) / len(log_probabilities))
 

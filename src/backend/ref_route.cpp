@@ -40,7 +40,7 @@ int best_free(std::span<const float> values, std::span<const bool> taken) {
 
 /// Plain bools with a span view, which std::vector<bool> does not give.
 struct Flags {
-  explicit Flags(int n) : values(new bool[n]()), size(n) {}
+  explicit Flags(int n) : values(std::make_unique<bool[]>(static_cast<uint32_t>(n))), size(n) {}
   std::unique_ptr<bool[]> values;
   int size;
   std::span<bool> span() { return {values.get(), static_cast<size_t>(size)}; }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The meaning of Backend::route, one token at a time. Called by ref.cpp only. Tested by
-// tests/unit/backend/route_test.cpp.
+// The meaning of Backend::route, one token at a time. Called by ref.cpp, and by cpu/ as choosing experts has no faster
+// form. Tested by tests/unit/backend/route_test.cpp.
 #pragma once
 
 #include <cstdint>

@@ -13,11 +13,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
-#include "backend/backend.h"
+#include "engine/sampler.h"
 #include "gguf/file.h"
 #include "model/decoder.h"
 #include "model/load.h"
@@ -45,11 +47,19 @@ class Engine {
 
   const gguf::File& file() const;
   const LoadedModel& model() const;      // spec and findings
-  const Tokenizer& tokenizer() const;
+  bool has_vocabulary() const;
+  const Tokenizer& tokenizer() const;  // throws Error when the file has no vocabulary
   const EngineOptions& options() const;  // n_ctx and n_threads as really chosen
   int n_ctx() const;
   Decoder& decoder();
-  Backend& backend();
+
+  /// Throws Error naming the first id outside the vocabulary.
+  void check_ids(std::span<const int32_t> ids) const;
+  /// Logits [n_vocab] after every id, or after the last alone, in order; replaces what sequence 0 holds.
+  void for_each_logits(std::span<const int32_t> ids, bool all, const std::function<void(std::span<const float>)>& fn);
+  /// What the sampler must know of the vocabulary: ids that stand for nothing, with ignore_eos also those that end a
+  /// generation, and the tokens that contain one of `breakers`.
+  SamplerVocab sampler_vocab(bool ignore_eos, std::span<const std::string> breakers) const;
 
  private:
   struct Impl;

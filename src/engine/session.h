@@ -69,6 +69,9 @@ class Session {
   const Timings& timings() const { return timings_; }  // of the last sync and generate
 
  private:
+  /// Computes one more id after those in the cache.
+  void append(int32_t id);
+
   Engine& engine_;
   int sequence_;
   std::vector<int32_t> ids_;

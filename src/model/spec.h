@@ -18,7 +18,7 @@ struct RopeSpec {
   int n_dims = 0;
   bool interleaved = false;
   float scale = 1;
-  std::vector<float> inverse_frequency;       // [n_dims / 2]
+  std::vector<float> inverse_frequency;       // [n_dims / 2], context extension included
   std::vector<float> long_inverse_frequency;  // longrope: used when the context exceeds long_from; else empty
   int long_from = 0;
 };
@@ -68,7 +68,7 @@ struct MoeSpec {
   bool bias = false;            // on router and experts
   bool selection_bias = false;
   bool fused_gate_up = false;
-  RouteParams route;            // selection_bias pointer is filled in by the decoder
+  RouteParams route;            // the selection_bias pointer is filled in by ffn_moe.cpp
 };
 
 using AttentionSpec = std::variant<GqaSpec, MlaSpec>;

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `glint inspect`: what a file holds, what it will cost, and what is wrong with it. Reads the header only.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "apps/commands.h"
+#include "apps/model_options.h"
+#include "apps/terminal.h"
+#include "base/check.h"
+#include "model/arch/arch.h"
+#include "model/plan.h"
+
+namespace glint::app {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct InspectOptions {
+  ModelOptions model;
+  std::string file;
+  bool json = false;
+  bool tensors = false;
+};
+
+constexpr size_t kShownElements = 8;
+
+/// Arrays longer than a screen line are shown by their beginning.
+template <class T>
+Json array_json(const std::vector<T>& values, size_t limit) {
+  Json result = Json::array();
+  for (size_t i = 0; i < std::min(values.size(), limit); ++i) {
+    if constexpr (std::is_same_v<T, bool>) {
+      result.push_back(static_cast<bool>(values[i]));
+    } else if constexpr (std::is_same_v<T, std::string_view>) {
+      result.push_back(std::string(values[i]));
+    } else {
+      result.push_back(values[i]);
+    }
+  }
+  return result;
+}
+
+Json value_json(const gguf::Value& value, size_t limit) {
+  return std::visit(
+      [&](const auto& data) -> Json {
+        using T = std::decay_t<decltype(data)>;
+        if constexpr (std::is_same_v<T, gguf::Array>) {
+          return std::visit([&](const auto& values) {
+            Json shown = array_json(values, limit);
+            if (values.size() <= limit) return shown;
+            return Json{{"array", std::string(gguf::value_type_name(data.element_type))}, {"length", values.size()}, {"first", shown}};
+          }, data.values);
+        } else if constexpr (std::is_same_v<T, std::string_view>) {
+          return std::string(data);
+        } else {
+          return data;
+        }
+      },
+      value.data);
+}
+
+/// What the model layer says of a file; empty where the file is no model that glint runs.
+struct ModelFacts {
+  bool known = false;
+  std::string why_not;
+  ModelSpec spec;
+  ModelPlan plan;
+  std::vector<Finding> findings;
+};
+
+ModelFacts read_facts(const gguf::File& file) {
+  ModelFacts facts;
+  try {
+    facts.spec = read_spec(file, facts.findings);
+    lint_file(file, facts.spec, facts.findings);
+    facts.plan = plan_model(file, facts.spec, {});
+    facts.known = true;
+  } catch (const Error& error) {
+    facts.why_not = error.what();
+  }
+  return facts;
+}
+
+Json to_json(const gguf::File& file, const ModelFacts& facts) {
+  Json out;
+  out["file"] = file.name();
+  out["file_bytes"] = file.total_bytes();
+  out["parts"] = file.parts();
+  out["gguf_version"] = file.version();
+  out["alignment"] = file.alignment();
+  out["architecture"] = std::string(file.metadata().string_or("general.architecture", ""));
+  if (facts.known) {
+    out["parameters"] = facts.plan.parameters;
+    out["weight_bytes"] = facts.plan.weight_bytes;
+    out["bytes_read_per_token"] = facts.plan.bytes_read_per_token;
+    out["kv_bytes_per_token"] = facts.plan.kv_bytes_per_token;
+    out["context_length"] = facts.spec.n_ctx_train;
+    out["layers"] = facts.spec.layers.size();
+    out["prediction_layers"] = facts.spec.nextn_layers.size();
+  } else {
+    out["error"] = facts.why_not;
+  }
+  Json findings = Json::array();
+  for (const Finding& finding : facts.findings) {
+    findings.push_back({{"level", finding_level_name(finding.level)}, {"text", finding.text}, {"fix", finding.fix}});
+  }
+  out["findings"] = findings;
+  Json metadata = Json::object();
+  for (const auto& entry : file.metadata().entries()) metadata[std::string(entry.key)] = value_json(entry.value, kShownElements);
+  out["metadata"] = metadata;
+  Json tensors = Json::array();
+  for (const HostTensor& tensor : file.tensors()) {
+    tensors.push_back({{"name", tensor.name}, {"type", std::string(traits(tensor.dtype).name)}, {"shape", tensor.dims}, {"bytes", tensor.bytes.size()}});
+  }
+  out["tensors"] = tensors;
+  return out;
+}
+
+void print_summary(const gguf::File& file, const ModelFacts& facts) {
+  fmt::print("{}: GGUF version {}, {}{}\n", file.name(), file.version(), format_bytes(static_cast<double>(file.total_bytes())),
+             file.parts() > 1 ? fmt::format(" in {} parts", file.parts()) : "");
+  if (facts.known) {
+    const ModelPlan& plan = facts.plan;
+    fmt::print("  architecture       {}, {} layers{}\n", facts.spec.architecture, facts.spec.layers.size(),
+               facts.spec.nextn_layers.empty() ? "" : fmt::format(" and {} for prediction", facts.spec.nextn_layers.size()));
+    fmt::print("  parameters         {:.3f} billion\n", static_cast<double>(plan.parameters) * 1e-9);
+    fmt::print("  weights            {}\n", format_bytes(static_cast<double>(plan.weight_bytes)));
+    fmt::print("  read per token     {}\n", format_bytes(static_cast<double>(plan.bytes_read_per_token)));
+    fmt::print("  cache per token    {} bytes at f16\n", plan.kv_bytes_per_token);
+    for (int n_ctx : {8192, 65536, facts.spec.n_ctx_train}) {
+      if (n_ctx > facts.spec.n_ctx_train) continue;
+      fmt::print("    context {:7d}   {}\n", n_ctx, format_bytes(static_cast<double>(n_ctx) * static_cast<double>(plan.kv_bytes_per_token)));
+    }
+  } else {
+    fmt::print("  not a model that glint runs: {}\n", facts.why_not);
+  }
+  std::map<std::string_view, std::pair<int, int64_t>> formats;
+  for (const HostTensor& tensor : file.tensors()) {
+    auto& [count, bytes] = formats[traits(tensor.dtype).name];
+    ++count;
+    bytes += static_cast<int64_t>(tensor.bytes.size());
+  }
+  fmt::print("  tensors            {}\n", file.tensors().size());
+  for (const auto& [name, entry] : formats) fmt::print("    {:8} {:6}   {}\n", name, entry.first, format_bytes(static_cast<double>(entry.second)));
+  for (const Finding& finding : facts.findings) {
+    fmt::print("  {}: {}{}\n", finding_level_name(finding.level), finding.text,
+               finding.fix.empty() ? "" : "\n    " + finding.fix);
+  }
+}
+
+void inspect(const InspectOptions& options) {
+  ModelOptions model = options.model;
+  if (!options.file.empty()) model.model = options.file;
+  const gguf::File file = open_model_file(model);
+  const ModelFacts facts = read_facts(file);
+  if (options.json) {
+    fmt::print("{}\n", to_json(file, facts).dump(2, ' ', false, Json::error_handler_t::replace));
+    return;
+  }
+  print_summary(file, facts);
+  fmt::print("  metadata\n");
+  for (const auto& entry : file.metadata().entries()) {
+    std::string text = value_json(entry.value, kShownElements).dump(-1, ' ', false, Json::error_handler_t::replace);
+    if (text.size() > 100) text = text.substr(0, 97) + "...";
+    fmt::print("    {:44} {}{}\n", entry.key, text, entry.overridden ? "  (overridden)" : "");
+  }
+  if (!options.tensors) return;
+  for (const HostTensor& tensor : file.tensors()) {
+    fmt::print("  {:40} {:8} {}\n", tensor.name, traits(tensor.dtype).name, tensor.dims);
+  }
+}
+
+}  // namespace
+
+void add_inspect_command(CLI::App& app) {
+  auto options = std::make_shared<InspectOptions>();
+  CLI::App* command = app.add_subcommand("inspect", "What a file holds, what it costs, what is wrong with it");
+  command->footer(
+      "Examples:\n"
+      "  glint inspect model.gguf\n"
+      "  glint inspect model.gguf --json | jq .kv_bytes_per_token\n"
+      "  glint inspect model.gguf --override-kv deepseek2.expert_gating_func=int:2\n");
+  add_file_options(*command, options->model, false);
+  command->add_option("file", options->file, "GGUF file; without one the embedded demo model")->type_name("FILE");
+  command->add_flag("--json", options->json, "everything as JSON");
+  command->add_flag("--tensors", options->tensors, "list every tensor");
+  command->callback([options] { inspect(*options); });
+}
+
+}  // namespace glint::app

@@ -1,0 +1,20 @@
+# Tests that run programs: Python scripts that compare glint with reference implementations. A script that lacks what it
+# needs (an interpreter, a module, a model) says so and exits with 77, which CTest counts as skipped.
+if(EXISTS ${CMAKE_SOURCE_DIR}/.venv/bin/python)
+  set(default_python ${CMAKE_SOURCE_DIR}/.venv/bin/python)
+else()
+  set(default_python python3)
+endif()
+set(GLINT_TEST_PYTHON ${default_python} CACHE STRING "Python interpreter with the reference implementations")
+
+# glint_script_test(name script arguments...): a test that runs tests/integration/<script>.
+function(glint_script_test name script)
+  add_test(NAME integration.${name}
+    COMMAND sh -c "command -v \"$0\" >/dev/null || { echo \"no $0\"; exit 77; }; exec \"$0\" \"$@\""
+      ${GLINT_TEST_PYTHON} ${CMAKE_SOURCE_DIR}/tests/integration/${script} ${ARGN})
+  set_tests_properties(integration.${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
+endfunction()
+
+add_executable(jinja_driver tests/integration/jinja_driver.cpp)
+target_link_libraries(jinja_driver PRIVATE glint_text)
+glint_script_test(jinja_differential jinja_differential_test.py $<TARGET_FILE:jinja_driver> ${GLINT_SHARED})

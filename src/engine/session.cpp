@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/session.h"
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+
+#include "base/check.h"
+#include "engine/stop.h"
+#include "text/detokenizer.h"
+
+namespace glint {
+namespace {
+
+double seconds_now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+bool is_cancelled(const std::atomic<bool>* cancel) { return cancel != nullptr && cancel->load(std::memory_order_relaxed); }
+
+}  // namespace
+
+Session::Session(Engine& engine, int sequence) : engine_(engine), sequence_(sequence) {}
+
+bool Session::sync(std::span<const int32_t> ids, const std::function<void(int, int)>& progress,
+                   const std::atomic<bool>* cancel) {
+  if (ids.empty()) fail("the prompt is empty");
+  engine_.check_ids(ids);
+  if (ids.size() > static_cast<size_t>(engine_.n_ctx())) {
+    fail("the prompt has {} tokens and the context {}; raise it with -c", ids.size(), engine_.n_ctx());
+  }
+  const auto [mine, theirs] = std::mismatch(ids_.begin(), ids_.end(), ids.begin(), ids.end());
+  // The last id is always computed: its logits are wanted.
+  const size_t keep = std::min(static_cast<size_t>(mine - ids_.begin()), ids.size() - 1);
+  ids_.resize(keep);
+  engine_.decoder().truncate(sequence_, static_cast<int>(keep));
+  timings_ = {.n_cached = static_cast<int>(keep)};
+  const double start = seconds_now();
+  const auto chunk = static_cast<size_t>(engine_.options().n_ubatch);
+  while (ids_.size() < ids.size()) {
+    if (is_cancelled(cancel)) return false;
+    const size_t end = std::min(ids.size(), ids_.size() + chunk);
+    std::vector<Row> rows;
+    for (size_t i = ids_.size(); i < end; ++i) rows.push_back({ids[i], static_cast<int32_t>(i), sequence_});
+    engine_.decoder().forward(rows);
+    timings_.n_prompt += static_cast<int>(rows.size());
+    if (end == ids.size()) {
+      const std::span<const float> last = engine_.decoder().logits(std::vector<int>{static_cast<int>(rows.size()) - 1});
+      logits_.assign(last.begin(), last.end());
+    }
+    ids_.insert(ids_.end(), ids.begin() + static_cast<std::ptrdiff_t>(ids_.size()), ids.begin() + static_cast<std::ptrdiff_t>(end));
+    if (progress) progress(static_cast<int>(end - keep), static_cast<int>(ids.size() - keep));
+  }
+  timings_.prompt_seconds = seconds_now() - start;
+  return true;
+}
+
+std::span<const float> Session::logits() const { return logits_; }
+
+void Session::append(int32_t id) {
+  const Row row{id, static_cast<int32_t>(ids_.size()), sequence_};
+  engine_.decoder().forward(std::span(&row, 1));
+  const std::span<const float> last = engine_.decoder().logits(std::vector<int>{0});
+  logits_.assign(last.begin(), last.end());
+  ids_.push_back(id);
+}
+
+GenerateResult Session::generate(Sampler& sampler, const GenerateOptions& options,
+                                 const std::function<bool(const Piece&)>& on_piece) {
+  GLINT_CHECK(!logits_.empty());
+  const Vocab* vocab = engine_.has_vocabulary() ? &engine_.tokenizer().vocab() : nullptr;
+  std::optional<Detokenizer> detokenizer;
+  if (vocab != nullptr) detokenizer.emplace(*vocab, DecodeOptions{.skip_special = !options.show_special, .continues = true});
+  StopMatcher stop(options.stop_strings);
+  GenerateResult result;
+  const double start = seconds_now();
+  const auto emit = [&](int32_t id, std::string_view text) {
+    result.text += text;
+    return !on_piece || on_piece({id, text});
+  };
+  while (true) {
+    if (is_cancelled(options.cancel)) {
+      result.reason = FinishReason::kCancelled;
+      break;
+    }
+    if (options.n_predict >= 0 && static_cast<int>(result.ids.size()) >= options.n_predict) {
+      result.reason = FinishReason::kLimit;
+      break;
+    }
+    const int32_t id = sampler.sample(logits_);
+    if (!options.ignore_eos && vocab != nullptr && vocab->is_end_of_generation(id)) {
+      result.reason = FinishReason::kEndOfText;
+      result.end_id = id;
+      break;
+    }
+    result.ids.push_back(id);
+    if (detokenizer && id < vocab->size()) {
+      const StopMatcher::Result piece = stop.push(detokenizer->push(id));
+      const bool go_on = emit(id, piece.text);
+      if (piece.stopped) {
+        result.reason = FinishReason::kStopString;
+        result.stopping_string = piece.matched;
+        break;
+      }
+      if (!go_on) {
+        result.reason = FinishReason::kCancelled;
+        break;
+      }
+    } else if (!emit(id, "")) {
+      result.reason = FinishReason::kCancelled;
+      break;
+    }
+    // The last id of the output is computed only when something follows it.
+    if (options.n_predict >= 0 && static_cast<int>(result.ids.size()) >= options.n_predict) continue;
+    if (static_cast<int>(ids_.size()) >= engine_.n_ctx()) {
+      result.reason = FinishReason::kContextFull;
+      break;
+    }
+    append(id);
+  }
+  if (result.reason != FinishReason::kStopString && detokenizer) {
+    std::string rest = stop.push(detokenizer->flush()).text;
+    rest += stop.finish();
+    if (!rest.empty()) emit(-1, rest);
+  }
+  timings_.n_predicted = static_cast<int>(result.ids.size());
+  timings_.predicted_seconds = seconds_now() - start;
+  return result;
+}
+
+}  // namespace glint

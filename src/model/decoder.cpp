@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/decoder.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "model/blocks.h"
+
+namespace glint {
+namespace {
+
+/// Uploads the RoPE table that this context takes; nothing else of a layer depends on n_ctx.
+RopeParams upload_rope(Backend& backend, const LayerSpec& layer, int n_ctx, std::vector<std::unique_ptr<Buffer>>& storage) {
+  const RopeSpec& rope = std::visit([](const auto& spec) -> const RopeSpec& { return spec.rope; }, layer.attention);
+  const bool use_long = !rope.long_inverse_frequency.empty() && n_ctx > rope.long_from;
+  const std::vector<float>& table = use_long ? rope.long_inverse_frequency : rope.inverse_frequency;
+  storage.push_back(backend.allocate(table.size() * sizeof(float)));
+  backend.upload(storage.back()->data(), table.data(), table.size() * sizeof(float));
+  return {.n_dims = rope.n_dims, .interleaved = rope.interleaved, .scale = rope.scale,
+          .inverse_frequency = storage.back()->floats()};
+}
+
+}  // namespace
+
+Decoder::Decoder(const LoadedModel& model, Backend& backend, const DecoderOptions& options)
+    : model_(model),
+      backend_(backend),
+      options_(options),
+      cache_(backend, model.spec, options),
+      scratch_(backend, model.spec, options),
+      n_cached_(static_cast<size_t>(options.n_sequences), 0) {
+  // Prediction asked for, then a file that has none: an Error of the user's; blocks that were not loaded: a bug.
+  if (options.nextn && model.spec.nextn_layers.empty()) fail("the model has no prediction block (nextn)");
+  GLINT_CHECK(!options.nextn || model.weights.nextn.size() == model.spec.nextn_layers.size());
+  for (std::vector<int32_t>* host : {&host_ids_, &host_positions_, &host_sequences_}) {
+    host->reserve(static_cast<size_t>(options.max_tokens));
+  }
+  for (const LayerSpec& layer : model.spec.layers) rope_.push_back(upload_rope(backend, layer, options.n_ctx, rope_tables_));
+  if (options.nextn) {
+    for (const LayerSpec& layer : model.spec.nextn_layers) rope_.push_back(upload_rope(backend, layer, options.n_ctx, rope_tables_));
+  }
+}
+
+void Decoder::check_rows(std::span<const Row> rows) const {
+  if (rows.size() > static_cast<size_t>(options_.max_tokens)) {
+    fail("a step of {} tokens is longer than the {} that were prepared for", rows.size(), options_.max_tokens);
+  }
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const Row& row = rows[i];
+    if (row.id < 0 || row.id >= spec().n_vocab) fail("token id {} is outside the vocabulary of {}", row.id, spec().n_vocab);
+    GLINT_CHECK(row.sequence >= 0 && row.sequence < options_.n_sequences && row.position >= 0);
+    // What lies between the cached tokens and a row beyond them was never written.
+    const bool continues = i > 0 && rows[i - 1].sequence == row.sequence;
+    GLINT_CHECK(continues ? row.position == rows[i - 1].position + 1 : row.position <= n_cached(row.sequence));
+  }
+}
+
+void Decoder::upload(std::span<const Row> rows) {
+  check_rows(rows);
+  for (const Row& row : rows) cache_.reserve(row.sequence, row.position + 1);
+  host_ids_.clear();
+  host_positions_.clear();
+  host_sequences_.clear();
+  for (const Row& row : rows) {
+    host_ids_.push_back(row.id);
+    host_positions_.push_back(row.position);
+    host_sequences_.push_back(row.sequence);
+    n_cached_[static_cast<size_t>(row.sequence)] = row.position + 1;
+  }
+  const size_t bytes = rows.size() * sizeof(int32_t);
+  backend_.upload(scratch_.ids, host_ids_.data(), bytes);
+  backend_.upload(scratch_.positions, host_positions_.data(), bytes);
+  backend_.upload(scratch_.sequences, host_sequences_.data(), bytes);
+  backend_.upload(scratch_.pages, cache_.page_table().data(), cache_.page_table().size_bytes());
+  batch_ = {.n_tokens = static_cast<int>(rows.size()), .ids = scratch_.ids, .positions = scratch_.positions,
+            .sequences = scratch_.sequences, .page_table = scratch_.pages, .max_pages = cache_.max_pages()};
+}
+
+void Decoder::truncate(int sequence, int n_tokens) {
+  cache_.truncate(sequence, n_tokens);
+  int& held = n_cached_[static_cast<size_t>(sequence)];
+  held = std::min(held, n_tokens);
+}
+
+/// One block. On entry x lacks the previous block's output, which is still in delta (unless `first`), so that adding it and
+/// norming the sum are one op.
+void Decoder::run_layer(Tensor x, const LayerSpec& layer, const LayerWeights& weights, int index, bool first) {
+  const int n = batch_.n_tokens;
+  const float eps = spec().eps;
+  const Tensor normed = scratch_.normed.rows(0, n);
+  const Tensor delta = scratch_.delta.rows(0, n);
+  const StepContext step{backend_, spec(), scratch_, batch_, cache_.layer(index), rope_[static_cast<size_t>(index)]};
+
+  if (first) {
+    backend_.rms_norm(normed, x, eps, weights.attention_norm);
+  } else {
+    backend_.add_rms_norm(normed, x, delta, eps, weights.attention_norm);
+  }
+  std::visit(
+      [&](const auto& attention) {
+        using Weights = WeightsOf<std::decay_t<decltype(attention)>>::type;
+        run_attention(step, delta, normed, attention, std::get<Weights>(weights.attention));
+      },
+      layer.attention);
+  if (layer.post_norms) backend_.rms_norm(delta, delta, eps, weights.post_attention_norm);
+  backend_.add_rms_norm(normed, x, delta, eps, weights.ffn_norm);
+  std::visit(
+      [&](const auto& ffn) {
+        using Weights = WeightsOf<std::decay_t<decltype(ffn)>>::type;
+        run_ffn(step, delta, normed, ffn, std::get<Weights>(weights.ffn));
+      },
+      layer.ffn);
+  if (layer.post_norms) backend_.rms_norm(delta, delta, eps, weights.post_ffn_norm);
+}
+
+void Decoder::forward(std::span<const Row> rows) {
+  if (rows.empty()) return;
+  upload(rows);
+  const Tensor x = scratch_.x.rows(0, batch_.n_tokens);
+  backend_.embed(x, batch_.ids, spec().embedding_scale, model_.weights.embedding);
+  for (size_t i = 0; i < spec().layers.size(); ++i) {
+    run_layer(x, spec().layers[i], model_.weights.layers[i], static_cast<int>(i), i == 0);
+  }
+  backend_.add(x, scratch_.delta.rows(0, batch_.n_tokens));
+}
+
+std::span<const float> Decoder::head_logits(Tensor hidden, std::span<const int> indices, const Weight& norm, const Weight& head) {
+  const auto n_vocab = static_cast<size_t>(spec().n_vocab);
+  host_logits_.resize(indices.size() * n_vocab);
+  for (size_t at = 0; at < indices.size(); at += Scratch::kLogitRows) {
+    const std::span<const int> part = indices.subspan(at, std::min<size_t>(Scratch::kLogitRows, indices.size() - at));
+    const int n = static_cast<int>(part.size());
+    for (int index : part) GLINT_CHECK(index >= 0 && index < batch_.n_tokens);
+    backend_.upload(scratch_.head_index, part.data(), part.size_bytes());
+    const Tensor picked = scratch_.head_rows.rows(0, n);
+    const Tensor logits = scratch_.logits.rows(0, n);
+    backend_.gather_rows(picked, hidden, scratch_.head_index);
+    backend_.rms_norm(picked, picked, spec().eps, norm);
+    backend_.matmul(logits, picked, head);
+    if (spec().logit_scale != 1 || spec().logit_softcap > 0) {
+      backend_.scale_softcap(logits, spec().logit_scale, spec().logit_softcap);
+    }
+    backend_.download(host_logits_.data() + at * n_vocab, logits.data, part.size() * n_vocab * sizeof(float));
+  }
+  return host_logits_;
+}
+
+std::span<const float> Decoder::logits(std::span<const int> indices) {
+  return head_logits(scratch_.x.rows(0, batch_.n_tokens), indices, model_.weights.output_norm, model_.weights.head);
+}
+
+}  // namespace glint

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Runs a model: token ids in, logits out. One loop for every architecture (decoder.cpp); what differs lives in the
+// overloads of attention_*.cpp and ffn_*.cpp (blocks.h), chosen by the spec's variants. All of the backend's memory is
+// allocated in the constructor. One thread at a time.
+// Tested by tests/unit/model/golden_test.cpp (against Hugging Face) and decoder_test.cpp (invariants).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "backend/backend.h"
+#include "model/decoder_options.h"
+#include "model/kv_cache.h"
+#include "model/load.h"
+#include "model/scratch.h"
+
+namespace glint {
+
+/// One row of a step. Rows of one sequence are consecutive, ascend by one in position, and continue what is cached or
+/// replace it from their first position on.
+struct Row {
+  int32_t id = 0;
+  int32_t position = 0;
+  int32_t sequence = 0;
+};
+
+class Decoder {
+ public:
+  /// `model` must outlive the decoder. Throws Error when memory does not suffice or a format cannot be cached.
+  Decoder(const LoadedModel& model, Backend& backend, const DecoderOptions& options);
+
+  /// Computes at most max_tokens rows and appends them to the cache. Throws Error, and changes nothing that was cached,
+  /// for an id outside the vocabulary, a position outside the context, or a full cache.
+  void forward(std::span<const Row> rows);
+  /// Logits of rows of the last forward, [indices.size(), n_vocab] on the host; valid until the next logits are asked for.
+  std::span<const float> logits(std::span<const int> indices);
+
+  /// The prediction block (arXiv 2412.19437, section 2.2): pairs the hidden states of the last forward's rows with the
+  /// ids that follow them (next_ids, one a row) and appends to its own cache layer. Afterwards nextn_logits(i) are
+  /// those of the token after next_ids[i]; logits() still answers for the trunk.
+  void forward_nextn(std::span<const int32_t> next_ids);
+  std::span<const float> nextn_logits(std::span<const int> indices);
+
+  /// Forgets what a sequence holds past n_tokens.
+  void truncate(int sequence, int n_tokens);
+  /// Tokens that a sequence has in the cache.
+  int n_cached(int sequence) const { return n_cached_[static_cast<size_t>(sequence)]; }
+
+  const ModelSpec& spec() const { return model_.spec; }
+  const DecoderOptions& options() const { return options_; }
+  const KvCache& cache() const { return cache_; }
+  /// Bytes of working memory besides weights and cache.
+  int64_t scratch_bytes() const { return scratch_.bytes(); }
+
+ private:
+  void check_rows(std::span<const Row> rows) const;
+  void upload(std::span<const Row> rows);
+  void run_layer(Tensor x, const LayerSpec& spec, const LayerWeights& weights, int layer, bool first);
+  std::span<const float> head_logits(Tensor hidden, std::span<const int> indices, const Weight& norm, const Weight& head);
+
+  const LoadedModel& model_;
+  Backend& backend_;
+  DecoderOptions options_;
+  KvCache cache_;
+  Scratch scratch_;
+  std::vector<std::unique_ptr<Buffer>> rope_tables_;
+  std::vector<RopeParams> rope_;  // [n_layers + n_nextn]
+  Batch batch_;
+  std::vector<int> n_cached_;                                       // [n_sequences]
+  std::vector<int32_t> host_ids_, host_positions_, host_sequences_;  // [max_tokens] of the step
+  std::vector<float> host_logits_;                                  // grows to the most that was asked for
+};
+
+}  // namespace glint

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/kv_cache.h"
+
+#include <numeric>
+
+#include "base/check.h"
+
+namespace glint {
+namespace {
+
+int pages_for(int64_t n_tokens) { return static_cast<int>((n_tokens + kPageTokens - 1) / kPageTokens); }
+
+/// A layer without storage. `v` stays null where values are a prefix of the keys.
+KvLayer layer_shape(const LayerSpec& layer, KvFormat format) {
+  if (const auto* gqa = std::get_if<GqaSpec>(&layer.attention)) {
+    return {.k_dtype = format.k, .v_dtype = format.v, .n_kv = gqa->n_kv, .d_k = gqa->d_head, .d_v = gqa->d_head};
+  }
+  const auto& mla = std::get<MlaSpec>(layer.attention);
+  return {.k_dtype = format.k, .v_dtype = format.k, .n_kv = 1, .d_k = mla.kv_rank + mla.d_rope, .d_v = mla.kv_rank};
+}
+
+bool has_values(const LayerSpec& layer) { return std::holds_alternative<GqaSpec>(layer.attention); }
+
+std::vector<LayerSpec> cached_layers(const ModelSpec& spec, bool nextn) {
+  std::vector<LayerSpec> layers = spec.layers;
+  if (nextn) layers.insert(layers.end(), spec.nextn_layers.begin(), spec.nextn_layers.end());
+  return layers;
+}
+
+void check_dtype(const char* what, DType dtype, int d_head) {
+  if (dtype != DType::kF32 && dtype != DType::kF16 && dtype != DType::kBF16 && dtype != DType::kQ8_0) {
+    fail("cache type {} for {} is not possible; known are f32, f16, bf16 and q8_0", traits(dtype).name, what);
+  }
+  // Heads are read one by one, so each must be whole blocks.
+  const int block = traits(dtype).block_elements;
+  if (d_head % block != 0) {
+    fail("cache type {} for {}: heads of {} values are no whole blocks of {}; use f16", traits(dtype).name, what, d_head, block);
+  }
+}
+
+}  // namespace
+
+KvBytes kv_bytes(const LayerSpec& layer, KvFormat format) {
+  const KvLayer shape = layer_shape(layer, format);
+  KvBytes bytes{.k = shape.k_row_bytes()};
+  if (has_values(layer)) bytes.v = row_bytes(shape.v_dtype, static_cast<int64_t>(shape.n_kv) * shape.d_v);
+  return bytes;
+}
+
+KvBytes kv_bytes(const ModelSpec& spec, KvFormat format, bool nextn) {
+  KvBytes sum;
+  for (const LayerSpec& layer : cached_layers(spec, nextn)) {
+    const KvBytes bytes = kv_bytes(layer, format);
+    sum.k += bytes.k;
+    sum.v += bytes.v;
+  }
+  return sum;
+}
+
+int64_t kv_bytes_per_token(const ModelSpec& spec, KvFormat format) { return kv_bytes(spec, format).total(); }
+
+void check_kv_format(const ModelSpec& spec, KvFormat format) {
+  for (const LayerSpec& layer : cached_layers(spec, /*nextn=*/true)) {
+    const KvLayer shape = layer_shape(layer, format);
+    check_dtype("keys", shape.k_dtype, shape.d_k);
+    check_dtype("values", shape.v_dtype, shape.d_v);
+  }
+}
+
+int64_t KvCache::capacity(const DecoderOptions& options) {
+  return (static_cast<int64_t>(pages_for(options.n_ctx)) + options.n_sequences - 1) * kPageTokens;
+}
+
+KvCache::KvCache(Backend& backend, const ModelSpec& spec, const DecoderOptions& options)
+    : n_ctx_(options.n_ctx), max_pages_(pages_for(options.n_ctx)) {
+  GLINT_CHECK(options.n_ctx >= 1 && options.n_sequences >= 1);
+  check_kv_format(spec, options.kv);
+  const int64_t n_rows = capacity(options);
+  const auto allocate = [&](int64_t row_bytes) {
+    storage_.push_back(backend.allocate(static_cast<size_t>(n_rows * row_bytes)));
+    return storage_.back()->data();
+  };
+  for (const LayerSpec& layer : cached_layers(spec, options.nextn)) {
+    KvLayer shape = layer_shape(layer, options.kv);
+    const KvBytes bytes = kv_bytes(layer, options.kv);
+    shape.k = allocate(bytes.k);
+    if (bytes.v > 0) shape.v = allocate(bytes.v);
+    layers_.push_back(shape);
+  }
+  page_table_.assign(static_cast<size_t>(options.n_sequences) * static_cast<size_t>(max_pages_), 0);
+  pages_of_.assign(static_cast<size_t>(options.n_sequences), 0);
+  free_pages_.resize(static_cast<size_t>(n_rows / kPageTokens));
+  std::iota(free_pages_.rbegin(), free_pages_.rend(), 0);  // the lowest page is taken first
+}
+
+void KvCache::reserve(int sequence, int n_tokens) {
+  GLINT_CHECK(sequence >= 0 && sequence < n_sequences());
+  if (n_tokens > n_ctx_) fail("{} tokens do not fit the context of {}; raise it with -c", n_tokens, n_ctx_);
+  int& held = pages_of_[static_cast<size_t>(sequence)];
+  const int needed = pages_for(n_tokens);
+  if (needed - held > n_free_pages()) {
+    fail("the cache of {} tokens is full: {} more pages of {} tokens are needed and {} are free; raise it with -c", n_ctx_,
+         needed - held, kPageTokens, n_free_pages());
+  }
+  while (held < needed) {
+    page(sequence, held++) = free_pages_.back();
+    free_pages_.pop_back();
+  }
+}
+
+void KvCache::truncate(int sequence, int n_tokens) {
+  GLINT_CHECK(sequence >= 0 && sequence < n_sequences() && n_tokens >= 0);
+  int& held = pages_of_[static_cast<size_t>(sequence)];
+  const int needed = pages_for(n_tokens);
+  while (held > needed) free_pages_.push_back(page(sequence, --held));
+}
+
+int64_t KvCache::bytes() const {
+  int64_t total = 0;
+  for (const auto& buffer : storage_) total += static_cast<int64_t>(buffer->bytes());
+  return total;
+}
+
+}  // namespace glint

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/load.h"
+
+#include <fmt/ranges.h>
+
+#include <set>
+#include <string_view>
+
+#include "base/check.h"
+#include "base/printable.h"
+#include "model/arch/arch.h"
+
+namespace glint {
+namespace {
+
+/// Names of all tensors that the model knows, used or not.
+std::set<std::string> known_names(const ModelSpec& spec) {
+  std::set<std::string> names;
+  for (const TensorUse& use : tensor_uses(spec, /*nextn=*/true)) {
+    names.insert(use.name);
+    if (!use.bias.empty()) names.insert(use.bias);
+    // Files that carry both layouts of MLA's kv_b are read from the split one.
+    if (const size_t at = use.name.find("attn_k_b."); at != std::string::npos) {
+      names.insert(use.name.substr(0, at) + "attn_kv_b.weight");
+    }
+  }
+  return names;
+}
+
+/// Tensors that no weight of the model takes. A table as large as the head where the head is missing is no extra: it is
+/// the head under another name, and the model would run without it, as one with tied weights, and talk nonsense.
+void report_unknown(const gguf::File& file, const ModelSpec& spec, std::vector<Finding>& findings) {
+  const std::set<std::string> known = known_names(spec);
+  const std::vector<int64_t> head_dims = {spec.n_vocab, spec.d_model};
+  size_t n_unknown = 0;
+  std::string first;
+  for (const HostTensor& tensor : file.tensors()) {
+    // Frequencies of RoPE went into the spec.
+    if (known.contains(tensor.name) || tensor.name.starts_with("rope_f")) continue;
+    if (spec.tied_head && tensor.dims == head_dims) {
+      fail("{}: tensor output.weight is missing, but {} has its shape {}", file.name(), printable(tensor.name), head_dims);
+    }
+    if (n_unknown++ == 0) first = printable(tensor.name);
+  }
+  if (n_unknown == 0) return;
+  findings.push_back({FindingLevel::kWarning, fmt::format("{} tensors of the file are not used, {} first", n_unknown, first),
+                      "the file may be of another model family than it says"});
+}
+
+class Loader {
+ public:
+  Loader(const gguf::File& file, Backend& backend, LoadedModel& model) : file_(file), backend_(backend), model_(model) {}
+
+  void bind(Weight& weight, const TensorUse& use) {
+    const HostTensor* tensor = find_tensor(file_, use);
+    if (tensor == nullptr) return;
+    weight = backend_.import_weight(part_of(*tensor, use.slice));
+    if (const HostTensor* bias = find_bias(file_, use)) {
+      const Weight imported = backend_.import_weight(*bias);
+      weight.bias = static_cast<const float*>(imported.data);
+      // Both lifetimes in one owner.
+      using Owners = std::pair<std::shared_ptr<const void>, std::shared_ptr<const void>>;
+      weight.owner = std::make_shared<Owners>(weight.owner, imported.owner);
+    }
+  }
+
+ private:
+  HostTensor part_of(const HostTensor& tensor, const RowSlice& slice) {
+    if (slice.is_view()) return view_rows(tensor, slice);
+    HostTensor part = sliced_shape(tensor, slice);
+    model_.converted.push_back(copy_rows(tensor, slice));
+    part.bytes = model_.converted.back();
+    return part;
+  }
+
+  const gguf::File& file_;
+  Backend& backend_;
+  LoadedModel& model_;
+};
+
+}  // namespace
+
+const HostTensor* find_tensor(const gguf::File& file, const TensorUse& use) {
+  const HostTensor* tensor = file.find(use.name);
+  if (tensor == nullptr) {
+    if (use.optional) return nullptr;
+    fail("{}: tensor {} is missing; expected shape {}", file.name(), use.name, use.dims);
+  }
+  if (tensor->dims != use.dims) fail("{}: {}: shape {}, expected {}", file.name(), use.name, tensor->dims, use.dims);
+  if (!traits(tensor->dtype).is_weight) {
+    fail("{}: {} is of type {}, which is no number format of weights", file.name(), use.name, traits(tensor->dtype).name);
+  }
+  // Norms, biases and the like are read as they are.
+  if (use.dims.size() == 1 && tensor->dtype != DType::kF32) {
+    fail("{}: {} is {}; expected F32", file.name(), use.name, traits(tensor->dtype).name);
+  }
+  return tensor;
+}
+
+const HostTensor* find_bias(const gguf::File& file, const TensorUse& use) {
+  if (use.bias.empty()) return nullptr;
+  const HostTensor* bias = find_tensor(file, {.name = use.bias, .dims = use.bias_dims()});
+  if (bias->dtype != DType::kF32) {
+    fail("{}: {} is {}; expected F32", file.name(), bias->name, traits(bias->dtype).name);
+  }
+  return bias;
+}
+
+CheckedModel check_model(const gguf::File& file) {
+  CheckedModel checked;
+  checked.spec = read_spec(file, checked.findings);
+  for (const TensorUse& use : tensor_uses(checked.spec, /*nextn=*/false)) {
+    find_tensor(file, use);
+    find_bias(file, use);
+  }
+  lint_file(file, checked.spec, checked.findings);
+  report_unknown(file, checked.spec, checked.findings);
+  return checked;
+}
+
+LoadedModel load_model(const gguf::File& file, Backend& backend, bool nextn) {
+  CheckedModel checked = check_model(file);
+  LoadedModel model;
+  model.spec = std::move(checked.spec);
+  model.findings = std::move(checked.findings);
+  Loader loader(file, backend, model);
+  visit_weights(model.weights, model.spec, nextn,
+                [&](Weight& weight, const TensorUse& use) { loader.bind(weight, use); });
+  return model;
+}
+
+}  // namespace glint

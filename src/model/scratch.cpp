@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/scratch.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace glint {
+namespace {
+
+/// The largest width each tensor takes over all layers.
+struct Widths {
+  int q = 0, kv = 0, attended = 0, q_low = 0, latent = 0, d_ff = 0;
+  int kv_rank = 0;
+  int n_experts = 0, top_k = 0, d_gate_expert = 0, d_up_expert = 0;
+
+  void add(const ModelSpec& model, const LayerSpec& layer) {
+    if (const auto* gqa = std::get_if<GqaSpec>(&layer.attention)) {
+      q = std::max(q, model.n_heads * gqa->d_head);
+      kv = std::max(kv, gqa->n_kv * gqa->d_head);
+      attended = std::max(attended, model.n_heads * gqa->d_head);
+    } else {
+      const auto& mla = std::get<MlaSpec>(layer.attention);
+      q = std::max(q, model.n_heads * (mla.d_nope + mla.d_rope));
+      attended = std::max(attended, model.n_heads * mla.d_v);
+      q_low = std::max(q_low, mla.q_rank);
+      latent = std::max(latent, mla.kv_rank + mla.d_rope);
+      kv_rank = std::max(kv_rank, mla.kv_rank);
+    }
+    if (const auto* glu = std::get_if<GluSpec>(&layer.ffn)) {
+      d_ff = std::max(d_ff, glu->d_ff);
+    } else {
+      const auto& moe = std::get<MoeSpec>(layer.ffn);
+      d_ff = std::max(d_ff, moe.d_ff_shared);
+      n_experts = std::max(n_experts, moe.n_experts);
+      top_k = std::max(top_k, moe.route.top_k);
+      d_gate_expert = std::max(d_gate_expert, moe.fused_gate_up ? 2 * moe.d_ff : moe.d_ff);
+      if (!moe.fused_gate_up) d_up_expert = std::max(d_up_expert, moe.d_ff);
+    }
+  }
+};
+
+}  // namespace
+
+void Scratch::lay_out(const ModelSpec& spec, const DecoderOptions& options, const Allocate& allocate) {
+  const int n = options.max_tokens;
+  const int d_model = spec.d_model;
+  const auto tensor = [&](int64_t n_rows, int64_t width) -> Tensor {
+    if (width == 0) return {};
+    auto* data = static_cast<float*>(allocate(static_cast<size_t>(n_rows * width) * sizeof(float)));
+    return Tensor::matrix(data, static_cast<int>(n_rows), static_cast<int>(width));
+  };
+  const auto integers = [&](int64_t count) {
+    return static_cast<int32_t*>(allocate(static_cast<size_t>(count) * sizeof(int32_t)));
+  };
+  Widths widths;
+  for (const LayerSpec& layer : spec.layers) widths.add(spec, layer);
+  if (options.nextn) {
+    for (const LayerSpec& layer : spec.nextn_layers) widths.add(spec, layer);
+    nextn_x = tensor(n, d_model);
+    pair = tensor(n, 2LL * d_model);
+  }
+  x = tensor(n, d_model);
+  normed = tensor(n, d_model);
+  delta = tensor(n, d_model);
+  zeros = tensor(1, d_model);
+  zeros.n_rows = n;
+  zeros.row_stride = 0;
+  q = tensor(n, widths.q);
+  k = tensor(n, widths.kv);
+  v = tensor(n, widths.kv);
+  attended = tensor(n, widths.attended);
+  q_low = tensor(n, widths.q_low);
+  latent = tensor(n, widths.latent);
+  q_latent = tensor(n, static_cast<int64_t>(spec.n_heads) * widths.latent);
+  o_latent = tensor(n, static_cast<int64_t>(spec.n_heads) * widths.kv_rank);
+  gate = tensor(n, widths.d_ff);
+  up = tensor(n, widths.d_ff);
+  if (widths.n_experts > 0) {
+    const int n_slots = n * widths.top_k;
+    moe.logits = tensor(n, widths.n_experts);
+    moe.routing.expert = integers(n_slots);
+    moe.routing.weight = static_cast<float*>(allocate(static_cast<size_t>(n_slots) * sizeof(float)));
+    moe.routing.n_tokens = n;
+    moe.routing.top_k = widths.top_k;
+    moe.gate = tensor(n_slots, widths.d_gate_expert);
+    moe.up = tensor(n_slots, widths.d_up_expert);
+    moe.expert_out = tensor(n_slots, d_model);
+  }
+  head_rows = tensor(kLogitRows, d_model);
+  logits = tensor(kLogitRows, spec.n_vocab);
+  ids = integers(n);
+  positions = integers(n);
+  sequences = integers(n);
+  head_index = integers(kLogitRows);
+  const int64_t max_pages = (static_cast<int64_t>(options.n_ctx) + kPageTokens - 1) / kPageTokens;
+  pages = integers(options.n_sequences * max_pages);
+}
+
+Scratch::Scratch(Backend& backend, const ModelSpec& spec, const DecoderOptions& options) {
+  GLINT_CHECK(options.max_tokens >= 1);
+  lay_out(spec, options, [&](size_t bytes) {
+    buffers_.push_back(backend.allocate(bytes));
+    bytes_ += static_cast<int64_t>(bytes);
+    return buffers_.back()->data();
+  });
+  const std::vector<float> zero_row(static_cast<size_t>(spec.d_model), 0.0f);
+  backend.upload(zeros.data, zero_row.data(), zero_row.size() * sizeof(float));
+}
+
+int64_t Scratch::bytes_for(const ModelSpec& spec, const DecoderOptions& options) {
+  Scratch counted;
+  counted.lay_out(spec, options, [&](size_t bytes) {
+    counted.bytes_ += static_cast<int64_t>(bytes);
+    return nullptr;
+  });
+  return counted.bytes_;
+}
+
+}  // namespace glint

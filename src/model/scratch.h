@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The decoder's working memory: every intermediate tensor of a step, cut once from a few buffers and sized for the largest
+// step. Addresses never change, so a backend may record a step and replay it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "backend/backend.h"
+#include "model/decoder_options.h"
+#include "model/spec.h"
+
+namespace glint {
+
+struct Scratch {
+  Scratch(Backend& backend, const ModelSpec& spec, const DecoderOptions& options);
+
+  /// What the constructor will allocate.
+  static int64_t bytes_for(const ModelSpec& spec, const DecoderOptions& options);
+
+  // [max_tokens, d_model]
+  Tensor x;       // the residual
+  Tensor normed;  // input of a block
+  Tensor delta;   // output of a block
+  Tensor zeros;   // one row of zeros seen as many
+  // attention
+  Tensor q;          // [max_tokens, n_heads * width of a query head]
+  Tensor k;          // [max_tokens, n_kv * d_head]
+  Tensor v;          // [max_tokens, n_kv * d_head]
+  Tensor attended;   // [max_tokens, n_heads * d_v]
+  Tensor q_low;      // MLA: [max_tokens, q_rank]
+  Tensor latent;     // MLA: [max_tokens, kv_rank + d_rope]
+  Tensor q_latent;   // MLA: [max_tokens, n_heads, kv_rank + d_rope]
+  Tensor o_latent;   // MLA: [max_tokens, n_heads, kv_rank]
+  // feed-forward
+  Tensor gate;  // [max_tokens, largest d_ff]
+  Tensor up;
+  MoeScratch moe;
+  // prediction block
+  Tensor nextn_x;  // [max_tokens, d_model] its residual; x stays what the trunk left
+  Tensor pair;     // [max_tokens, 2 * d_model]
+  // head
+  Tensor head_rows;  // [kLogitRows, d_model]
+  Tensor logits;     // [kLogitRows, n_vocab]
+  // step inputs, int32
+  int32_t* ids = nullptr;        // [max_tokens]
+  int32_t* positions = nullptr;  // [max_tokens]
+  int32_t* sequences = nullptr;  // [max_tokens]
+  int32_t* pages = nullptr;      // [n_sequences, max_pages]
+  int32_t* head_index = nullptr; // [kLogitRows]
+
+  /// Rows whose logits are computed at once.
+  static constexpr int kLogitRows = 16;
+
+  int64_t bytes() const { return bytes_; }
+
+ private:
+  using Allocate = std::function<void*(size_t bytes)>;
+  Scratch() = default;
+  /// The one list of what is needed, for allocating and for counting.
+  void lay_out(const ModelSpec& spec, const DecoderOptions& options, const Allocate& allocate);
+
+  std::vector<std::unique_ptr<Buffer>> buffers_;
+  int64_t bytes_ = 0;
+};
+
+}  // namespace glint
