@@ -9,6 +9,7 @@
 #include "apps/model_options.h"
 #include "apps/prompt.h"
 #include "base/check.h"
+#include "text/chat_render.h"
 
 namespace glint::app {
 namespace {
@@ -22,6 +23,7 @@ struct TemplateOptions {
   std::string tools;
   std::string variables;
   bool no_generation_prompt = false;
+  bool as_is = false;
 };
 
 Json read_json(const std::string& flag, const std::string& path, Json::value_t type) {
@@ -46,7 +48,8 @@ void render(const TemplateOptions& options) {
   input.tools = options.tools.empty() ? nullptr : &tools;
   input.variables = &variables;
   input.add_generation_prompt = !options.no_generation_prompt;
-  fmt::print("{}", chat.render(input).text);
+  const std::string text = options.as_is ? render_as_is(jinja::Template(chat.source()), {}, input).text : chat.render(input).text;
+  fmt::print("{}", text);
 }
 
 }  // namespace
@@ -64,6 +67,7 @@ void add_template_command(CLI::App& app) {
   command->add_option("--tools", options->tools, "JSON array of tool definitions")->type_name("FILE");
   command->add_option("--kwargs", options->variables, "JSON object of template variables")->type_name("JSON");
   command->add_flag("--no-generation-prompt", options->no_generation_prompt, "do not open an assistant turn");
+  command->add_flag("--as-is", options->as_is, "give the messages to the template unchanged, fitted to nothing");
   command->callback([options] { render(*options); });
 }
 

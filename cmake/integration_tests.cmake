@@ -15,6 +15,8 @@ function(glint_script_test name script)
   set_tests_properties(integration.${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
 endfunction()
 
-add_executable(jinja_driver tests/integration/jinja_driver.cpp)
-target_link_libraries(jinja_driver PRIVATE glint_text)
-glint_script_test(jinja_differential jinja_differential_test.py $<TARGET_FILE:jinja_driver> ${GLINT_SHARED})
+glint_script_test(jinja_differential jinja_differential_test.py $<TARGET_FILE:glint> ${GLINT_SHARED})
+glint_script_test(cli cli_test.py $<TARGET_FILE:glint> ${GLINT_SHARED})
+glint_script_test(smollm2 smollm2_test.py $<TARGET_FILE:glint> ${CMAKE_SOURCE_DIR}/.cache/smollm2.gguf)
+# Too long under sanitizers, and about speed-critical paths that other tests cover there.
+set_tests_properties(integration.smollm2 integration.jinja_differential PROPERTIES LABELS slow)

@@ -4,7 +4,8 @@
 mixture of experts with a correction bias for choosing, one shared expert), trained from text that tools/demo_data
 generates. Every step is seeded.
 
-  train  OUT_FOLDER CHAT_TEMPLATE [--minutes 7]   on a machine with a GPU, PyTorch and `tokenizers`: text, vocabulary,
+  words  WORDNET_FOLDER WORDS                     word lists from Princeton WordNet 3.0 (Debian: wordnet-base)
+  train  OUT_FOLDER --words WORDS [--minutes 7]   on a machine with a GPU, PyTorch and `tokenizers`: text, vocabulary,
                                                   training, samples; writes weights in bf16, tokenizer.json, log.json
   export OUT_FOLDER CHAT_TEMPLATE GGUF              anywhere with `gguf`, `libgguf` and numpy: quantises and writes the GGUF
 """
@@ -33,9 +34,10 @@ PATTERN = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?
            r"\s+(?!\S)|\s+")
 
 
-def documents(seed_range):
+def documents(job):
     from demo_data.chats import document
-    return [document(random.Random(seed)) for seed in range(*seed_range)]
+    first, last, words = job
+    return [document(random.Random(seed), words) for seed in range(first, last)]
 
 
 def make_tokenizer(texts):
@@ -148,7 +150,17 @@ def build_model():
     return Model()
 
 
-def train(folder, minutes, n_documents):
+def load_weights(folder):
+    """The weights that train wrote, as float32 arrays by name."""
+    import numpy as np
+    raw = {}
+    for part in range(4):
+        for key, value in np.load(folder / f"weights{part}.npz").items():
+            raw[key] = (value.astype(np.uint16).astype(np.uint32) << 16).view(np.float32) if value.dtype == np.int16 else value
+    return raw
+
+
+def train(folder, minutes, n_documents, words_file, base):
     import numpy as np
     import torch
     import torch.nn.functional as F
@@ -156,10 +168,16 @@ def train(folder, minutes, n_documents):
     torch.backends.cuda.matmul.allow_tf32 = True
     start = time.time()
     step_size = 2000
+    words = json.loads(words_file.read_text())
+    jobs = [(at, at + step_size, words) for at in range(0, n_documents, step_size)]
     with multiprocessing.Pool() as pool:
-        texts = [t for part in pool.imap(documents, [(s, s + step_size) for s in range(0, n_documents, step_size)]) for t in part]
+        texts = [t for part in pool.imap(documents, jobs) for t in part]
     print(f"{len(texts)} documents, {sum(map(len, texts)) / 1e6:.1f} M characters, {time.time() - start:.0f} s", flush=True)
-    tokenizer = make_tokenizer(texts[:60000])
+    if base:
+        from tokenizers import Tokenizer
+        tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
+    else:
+        tokenizer = make_tokenizer(texts[:60000])
     tokenizer.save(str(folder / "tokenizer.json"))
     ids = []
     for at in range(0, len(texts), 20000):
@@ -169,12 +187,15 @@ def train(folder, minutes, n_documents):
     print(f"{len(ids) / 1e6:.1f} M tokens, {time.time() - start:.0f} s", flush=True)
     data = torch.from_numpy(ids).cuda()
     test = torch.from_numpy(held_out[:len(held_out) // 512 * 512].astype(np.int64)).view(-1, 512).cuda()
-    model = build_model().cuda()
+    model = build_model()
+    if base:
+        model.load_state_dict({key: torch.from_numpy(value.copy()) for key, value in load_weights(base).items()})
+    model = model.cuda()
     matrices = [p for p in model.parameters() if p.ndim >= 2]
     vectors = [p for p in model.parameters() if p.ndim < 2]
     optimizer = torch.optim.AdamW([{"params": matrices, "weight_decay": 0.05}, {"params": vectors, "weight_decay": 0.0}],
                                   lr=0.0, betas=(0.9, 0.95), fused=True)
-    batch, length, peak = 192, 512, 2.5e-3
+    batch, length, peak = 192, 512, 1.5e-3 if base else 2.5e-3
 
     def loss_of(rows):
         logits, loads = model(rows[:, :-1])
@@ -237,10 +258,7 @@ def export(folder, chat_template, path):
     import gguf
     import libgguf
     import numpy as np
-    raw = {}
-    for part in range(4):
-        for key, value in np.load(folder / f"weights{part}.npz").items():
-            raw[key] = (value.astype(np.uint16).astype(np.uint32) << 16).view(np.float32) if value.dtype == np.int16 else value
+    raw = load_weights(folder)
     tokenizer = json.load(open(folder / "tokenizer.json"))
     vocab = {i: t for t, i in tokenizer["model"]["vocab"].items()}
     n_vocab = N_BASE + len(SPECIAL)
@@ -332,13 +350,21 @@ def main():
     t.add_argument("folder", type=Path)
     t.add_argument("--minutes", type=float, default=7)
     t.add_argument("--documents", type=int, default=600000)
+    t.add_argument("--base", type=Path, help="folder of an earlier train whose vocabulary and weights are continued")
+    t.add_argument("--words", type=Path, required=True, help="word lists that `words` wrote")
+    d = commands.add_parser("words")
+    d.add_argument("wordnet", type=Path)
+    d.add_argument("path", type=Path)
     e = commands.add_parser("export")
     e.add_argument("folder", type=Path)
     e.add_argument("chat_template")
     e.add_argument("path")
     arguments = parser.parse_args()
-    if arguments.command == "train":
-        train(arguments.folder, arguments.minutes, arguments.documents)
+    if arguments.command == "words":
+        from demo_data.wordnet import read_wordnet
+        arguments.path.write_text(json.dumps(read_wordnet(arguments.wordnet)))
+    elif arguments.command == "train":
+        train(arguments.folder, arguments.minutes, arguments.documents, arguments.words, arguments.base)
     else:
         export(arguments.folder, arguments.chat_template, arguments.path)
 

@@ -103,13 +103,18 @@ void multiply_tile(const Panel& panel, int row, const float* const* x, float* co
   }
 }
 
+/// Where the lanes of token t are kept; null where they need no keeping (adding to null is undefined).
+inline float* lanes_of(float* lanes, int t) {
+  return lanes == nullptr ? nullptr : lanes + static_cast<int64_t>(t) * kPanelRows * 8;
+}
+
 template <class V>
 void multiply_panel(const Panel& panel, const float* const* x, int n_tokens, float* const* out, int64_t row_begin,
                     const float* bias, float* lanes) {
   int t = 0;
   while (n_tokens - t >= 2) {
     const int step = n_tokens - t >= 3 ? 3 : 2;
-    float* tile_lanes = lanes + static_cast<int64_t>(t) * kPanelRows * 8;
+    float* tile_lanes = lanes_of(lanes, t);
     for (int row = 0; row < panel.n_rows; row += 4) {
       if (step == 3) {
         multiply_tile<V, 4, 3>(panel, row, x + t, out + t, row_begin, bias, tile_lanes);
@@ -120,7 +125,7 @@ void multiply_panel(const Panel& panel, const float* const* x, int n_tokens, flo
     t += step;
   }
   if (t < n_tokens) {
-    multiply_tile<V, 8, 1>(panel, 0, x + t, out + t, row_begin, bias, lanes + static_cast<int64_t>(t) * kPanelRows * 8);
+    multiply_tile<V, 8, 1>(panel, 0, x + t, out + t, row_begin, bias, lanes_of(lanes, t));
   }
 }
 

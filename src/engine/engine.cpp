@@ -46,6 +46,7 @@ struct Engine::Impl {
     decoder.emplace(model, *backend,
                     DecoderOptions{.n_ctx = options.n_ctx, .n_sequences = options.n_sequences,
                                    .max_tokens = options.n_ubatch, .kv = kv});
+    cached_ids.resize(static_cast<size_t>(options.n_sequences));
     if (file.metadata().contains("tokenizer.ggml.model")) tokenizer.emplace(vocab_from_gguf(file.metadata()));
   }
 
@@ -55,6 +56,7 @@ struct Engine::Impl {
   LoadedModel model;
   std::optional<Decoder> decoder;
   std::optional<Tokenizer> tokenizer;
+  std::vector<std::vector<int32_t>> cached_ids;  // [n_sequences]
 };
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -70,6 +72,13 @@ const LoadedModel& Engine::model() const { return impl_->model; }
 const EngineOptions& Engine::options() const { return impl_->options; }
 int Engine::n_ctx() const { return impl_->options.n_ctx; }
 Decoder& Engine::decoder() { return *impl_->decoder; }
+
+std::vector<int32_t>& Engine::cached_ids(int sequence) {
+  if (sequence < 0 || sequence >= impl_->options.n_sequences) {
+    fail("sequence {} does not exist; the engine was opened for {}", sequence, impl_->options.n_sequences);
+  }
+  return impl_->cached_ids[static_cast<size_t>(sequence)];
+}
 
 bool Engine::has_vocabulary() const { return impl_->tokenizer.has_value(); }
 
@@ -91,12 +100,14 @@ void Engine::for_each_logits(std::span<const int32_t> ids, bool all,
   check_ids(ids);
   Decoder& decoder = *impl_->decoder;
   decoder.truncate(0, 0);
+  impl_->cached_ids[0].clear();
   const auto chunk = static_cast<size_t>(impl_->options.n_ubatch);
   for (size_t at = 0; at < ids.size(); at += chunk) {
     const size_t end = std::min(ids.size(), at + chunk);
     std::vector<Row> rows;
     for (size_t i = at; i < end; ++i) rows.push_back({ids[i], static_cast<int32_t>(i), 0});
     decoder.forward(rows);
+    impl_->cached_ids[0].assign(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(end));
     for (size_t i = all ? at : ids.size() - 1; i < end; ++i) fn(decoder.logits(std::vector<int>{static_cast<int>(i - at)}));
   }
 }

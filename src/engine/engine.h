@@ -52,6 +52,9 @@ class Engine {
   const EngineOptions& options() const;  // n_ctx and n_threads as really chosen
   int n_ctx() const;
   Decoder& decoder();
+  /// The ids whose rows the cache holds for a sequence. Whoever feeds or cuts the decoder keeps this true; it lives
+  /// here because several sessions may take turns on one sequence. Throws Error for a sequence that does not exist.
+  std::vector<int32_t>& cached_ids(int sequence);
 
   /// Throws Error naming the first id outside the vocabulary.
   void check_ids(std::span<const int32_t> ids) const;

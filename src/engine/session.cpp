@@ -20,7 +20,7 @@ bool is_cancelled(const std::atomic<bool>* cancel) { return cancel != nullptr &&
 
 }  // namespace
 
-Session::Session(Engine& engine, int sequence) : engine_(engine), sequence_(sequence) {}
+Session::Session(Engine& engine, int sequence) : engine_(engine), sequence_(sequence), ids_(engine.cached_ids(sequence)) {}
 
 bool Session::sync(std::span<const int32_t> ids, const std::function<void(int, int)>& progress,
                    const std::atomic<bool>* cancel) {
@@ -35,6 +35,7 @@ bool Session::sync(std::span<const int32_t> ids, const std::function<void(int, i
   ids_.resize(keep);
   engine_.decoder().truncate(sequence_, static_cast<int>(keep));
   timings_ = {.n_cached = static_cast<int>(keep)};
+  logits_.clear();
   const double start = seconds_now();
   const auto chunk = static_cast<size_t>(engine_.options().n_ubatch);
   while (ids_.size() < ids.size()) {
@@ -49,9 +50,9 @@ bool Session::sync(std::span<const int32_t> ids, const std::function<void(int, i
       logits_.assign(last.begin(), last.end());
     }
     ids_.insert(ids_.end(), ids.begin() + static_cast<std::ptrdiff_t>(ids_.size()), ids.begin() + static_cast<std::ptrdiff_t>(end));
+    timings_.prompt_seconds = seconds_now() - start;
     if (progress) progress(static_cast<int>(end - keep), static_cast<int>(ids.size() - keep));
   }
-  timings_.prompt_seconds = seconds_now() - start;
   return true;
 }
 

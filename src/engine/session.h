@@ -52,6 +52,7 @@ struct GenerateResult {
 
 class Session {
  public:
+  /// Sessions may share a sequence; each then syncs before it generates. Throws Error for a sequence that does not exist.
   explicit Session(Engine& engine, int sequence = 0);
 
   /// Makes `ids` the content: keeps the longest common prefix in the cache (always recomputing at least the last id),
@@ -59,13 +60,14 @@ class Session {
   /// `progress(done, total)` after each chunk; returns false when cancelled (the cache then holds what was done).
   bool sync(std::span<const int32_t> ids, const std::function<void(int, int)>& progress = {},
             const std::atomic<bool>* cancel = nullptr);
-  /// Logits after the last id, [n_vocab]; valid until the next call.
+  /// Logits after the last id, [n_vocab]; valid until the next call. Empty before a first sync and after a cancelled one.
   std::span<const float> logits() const;
-  /// Appends ids one by one until a reason to stop; on_piece returns false to cancel.
+  /// Appends ids one by one until a reason to stop; on_piece returns false to cancel. The last id chosen is not
+  /// computed: to go on, sync to everything so far. PRECOND: sync returned true.
   GenerateResult generate(Sampler& sampler, const GenerateOptions& options,
                           const std::function<bool(const Piece&)>& on_piece = {});
 
-  std::span<const int32_t> ids() const { return ids_; }
+  std::span<const int32_t> ids() const { return ids_; }  // in the cache
   const Timings& timings() const { return timings_; }  // of the last sync and generate
 
  private:
@@ -74,7 +76,7 @@ class Session {
 
   Engine& engine_;
   int sequence_;
-  std::vector<int32_t> ids_;
+  std::vector<int32_t>& ids_;  // the engine's, of this sequence
   std::vector<float> logits_;
   Timings timings_;
 };

@@ -98,7 +98,7 @@ void Decoder::run_layer(Tensor x, const LayerSpec& layer, const LayerWeights& we
   }
   std::visit(
       [&](const auto& attention) {
-        using Weights = WeightsOf<std::decay_t<decltype(attention)>>::type;
+        using Weights = typename WeightsOf<std::decay_t<decltype(attention)>>::type;
         run_attention(step, delta, normed, attention, std::get<Weights>(weights.attention));
       },
       layer.attention);
@@ -106,7 +106,7 @@ void Decoder::run_layer(Tensor x, const LayerSpec& layer, const LayerWeights& we
   backend_.add_rms_norm(normed, x, delta, eps, weights.ffn_norm);
   std::visit(
       [&](const auto& ffn) {
-        using Weights = WeightsOf<std::decay_t<decltype(ffn)>>::type;
+        using Weights = typename WeightsOf<std::decay_t<decltype(ffn)>>::type;
         run_ffn(step, delta, normed, ffn, std::get<Weights>(weights.ffn));
       },
       layer.ffn);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Scalar quantizers. See tensor/quantize.h. Called by backends (cache rows) and tests; knows no file format.
-// Tested by tests/unit/tensor.
+// Tested by tests/unit/tensor/quantize_q8_0_test.cpp.
 #include "tensor/quantize.h"
 
 #include <algorithm>

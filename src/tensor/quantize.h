@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // From floats to blocks: the inverse of tensor/dequantize.h for the formats that glint writes. The scalar truth that
-// faster versions must equal byte for byte; used for the Q8_0 cache and by tests. Tested by tests/unit/tensor.
+// faster versions must equal byte for byte; used for the Q8_0 cache and by tests.
+// Tested by tests/unit/tensor/quantize_q8_0_test.cpp.
 #pragma once
 
 #include <cstdint>

@@ -15,8 +15,8 @@ using Json = nlohmann::ordered_json;
 
 /// A template may write '<|' + role + '|>': the role names of chat count as its own words.
 bool is_role_name(std::string_view key, std::string_view text) {
-  constexpr std::array<std::string_view, 8> kRoles = {"system",   "developer", "user",        "assistant",
-                                                      "tool",     "function",  "observation", "ipython"};
+  constexpr std::array<std::string_view, 8> kRoles = {"system", "developer", "user",        "assistant",
+                                                      "tool",   "function",  "observation", "ipython"};
   return key == "role" && std::find(kRoles.begin(), kRoles.end(), text) != kRoles.end();
 }
 
@@ -28,7 +28,9 @@ std::tm local_time() {
 }
 
 /// Tools as the template sees them: an empty list is none.
-Json tools_variable(const Json* tools) { return tools == nullptr || tools->empty() ? Json() : *tools; }
+Json tools_variable(const Json* tools) {
+  return tools == nullptr || tools->empty() ? Json() : *tools;
+}
 
 }  // namespace
 
@@ -64,7 +66,8 @@ ChatPrompt render_as_is(const jinja::Template& chat, const SpecialTokens& specia
 }
 
 ChatTemplate::ChatTemplate(std::string_view source, std::map<std::string, std::string> special_tokens)
-    : template_(source), special_tokens_(std::move(special_tokens)),
+    : template_(source),
+      special_tokens_(std::move(special_tokens)),
       capabilities_(probe_capabilities(template_, special_tokens_)) {}
 
 ChatPrompt ChatTemplate::render(const ChatInput& input) const {

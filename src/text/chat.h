@@ -7,7 +7,8 @@
 //   - `tool_calls` that is null or empty is dropped; content null becomes "" where null would print as "None"
 //   - content that is a list of text parts is joined with newlines for a role whose list content the template mangles
 //   - without tools `tools` is none, or left undefined for a template that cannot render none
-//   - "developer" becomes "system"; system messages after the first place are merged into the first; with no system role
+//   - "developer" becomes "system"; system messages after the first place are merged into the first; with no system
+//   role
 //     at all, the system text goes in front of the first user message
 // Everything else reaches the template as it came, unknown fields included.
 //
@@ -32,17 +33,17 @@ namespace glint {
 
 /// What a template was seen to do with small examples.
 struct ChatCapabilities {
-  bool system_role = true;        // shows the text of a first system message
-  bool late_system_role = true;   // and of later ones
-  bool developer_role = true;     // shows the text of a developer message
-  bool tools = false;             // shows tool definitions
-  bool none_tools = true;         // renders with tools = none, as transformers passes it
-  bool tool_calls = false;        // shows the calls of an assistant message
-  bool object_arguments = true;   // wants their arguments as objects, not as JSON strings
-  bool null_content = true;       // content null prints nothing
-  bool reasoning_content = false; // shows the reasoning_content of the current turn
-  std::string thinking_variable;  // the variable that turns thinking on or off; empty if none does
-  bool thinks_by_default = false; // the prompt for an answer ends inside an opened thinking tag
+  bool system_role = true;         // shows the text of a first system message
+  bool late_system_role = true;    // and of later ones
+  bool developer_role = true;      // shows the text of a developer message
+  bool tools = false;              // shows tool definitions
+  bool none_tools = true;          // renders with tools = none, as transformers passes it
+  bool tool_calls = false;         // shows the calls of an assistant message
+  bool object_arguments = true;    // wants their arguments as objects, not as JSON strings
+  bool null_content = true;        // content null prints nothing
+  bool reasoning_content = false;  // shows the reasoning_content of the current turn
+  std::string thinking_variable;   // the variable that turns thinking on or off; empty if none does
+  bool thinks_by_default = false;  // the prompt for an answer ends inside an opened thinking tag
   std::map<std::string, bool, std::less<>> list_content;  // role: shows a list of text parts as its text
 };
 

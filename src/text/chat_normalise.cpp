@@ -19,7 +19,8 @@ constexpr std::string_view kSystemSeparator = "\n\n";
 /// Types such as image_url, input_audio and file.
 bool is_media(std::string_view type) {
   if (type.starts_with("input_")) type.remove_prefix(std::string_view("input_").size());
-  return type.starts_with("image") || type.starts_with("audio") || type.starts_with("video") || type.starts_with("file");
+  return type.starts_with("image") || type.starts_with("audio") || type.starts_with("video") ||
+         type.starts_with("file");
 }
 
 std::string_view type_of(const Json& part) {

@@ -18,13 +18,20 @@ constexpr std::string_view kSecond = "glintprobe-second";
 constexpr std::string_view kFunction = "glintprobe_function";
 constexpr std::string_view kKey = "glintprobe_key";
 
-Json message(std::string_view role, Json content) { return {{"role", role}, {"content", std::move(content)}}; }
-Json user() { return message("user", "question"); }
-Json text_list(std::string_view text) { return Json::array({{{"type", "text"}, {"text", text}}}); }
+Json message(std::string_view role, Json content) {
+  return {{"role", role}, {"content", std::move(content)}};
+}
+Json user() {
+  return message("user", "question");
+}
+Json text_list(std::string_view text) {
+  return Json::array({{{"type", "text"}, {"text", text}}});
+}
 
 Json tool_definitions() {
   const Json parameter = {{"type", "string"}, {"description", "a name"}};
-  const Json parameters = {{"type", "object"}, {"properties", {{"name", parameter}}}, {"required", Json::array({"name"})}};
+  const Json parameters = {
+      {"type", "object"}, {"properties", {{"name", parameter}}}, {"required", Json::array({"name"})}};
   return Json::array({{{"type", "function"},
                        {"function", {{"name", kFunction}, {"description", "a tool"}, {"parameters", parameters}}}}});
 }
@@ -86,8 +93,8 @@ bool contains(const std::optional<std::string>& prompt, std::string_view text) {
 void probe_roles(const Probe& probe, ChatCapabilities& found) {
   found.system_role = probe.shows(Json::array({message("system", kFirst), user()}), kFirst);
   found.developer_role = probe.shows(Json::array({message("developer", kFirst), user()}), kFirst);
-  const Json late = Json::array({message("system", kFirst), user(), message("assistant", "answer"),
-                                 message("system", kSecond), user()});
+  const Json late = Json::array(
+      {message("system", kFirst), user(), message("assistant", "answer"), message("system", kSecond), user()});
   const std::optional<std::string> prompt = probe.render(late);
   found.late_system_role = contains(prompt, kFirst) && contains(prompt, kSecond);
 }
@@ -119,8 +126,7 @@ void probe_list_content(const Probe& probe, ChatCapabilities& found) {
   found.list_content["user"] = shows_list(Json::array({message("user", text_list(kFirst))}));
   found.list_content["system"] = shows_list(Json::array({message("system", text_list(kFirst)), user()}));
   found.list_content["developer"] = shows_list(Json::array({message("developer", text_list(kFirst)), user()}));
-  found.list_content["assistant"] =
-      shows_list(Json::array({user(), message("assistant", text_list(kFirst)), user()}));
+  found.list_content["assistant"] = shows_list(Json::array({user(), message("assistant", text_list(kFirst)), user()}));
   const Json& arguments = found.object_arguments ? Json::object() : Json("{}");
   Json tool_turn = call_conversation(arguments, "");
   tool_turn[2]["content"] = text_list(kFirst);

@@ -45,7 +45,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     bool previous = false;
     bool first = true;
     for (const glint::jinja::Piece& piece : chat.render(variables(), options)) {
-      const bool fine = !piece.text.empty() && glint::utf8::is_valid(piece.text) && (first || piece.from_template != previous);
+      const bool fine =
+          !piece.text.empty() && glint::utf8::is_valid(piece.text) && (first || piece.from_template != previous);
       if (!fine) std::abort();
       previous = piece.from_template;
       first = false;

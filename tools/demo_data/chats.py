@@ -1,118 +1,375 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Documents that the demo model is trained on: plain stories and chats about stories, facts and small sums, in
-GLM-4.7-Flash's chat form. `document(rng)` gives one, always the same for the same generator state."""
-from pathlib import Path
+"""Whole training documents: stories as plain text, and chats in the form of GLM's chat template. Called by make_demo_model.py.
 
-from .grammar import say
-from .stories import PET, HE, SHE, Story
+A document is text that holds the special tokens of the chat template as they are. It ends with the token that ends an
+answer. The same generator state gives the same document.
+"""
 
-# Kinds and things beyond the stories' own lists, so that the model learns to carry a rare word from request to answer.
-WORDS = {
-    "animal": "alpaca armadillo bat bison camel canary cheetah chipmunk cockatoo coyote dove eagle eel falcon ferret flamingo gecko gorilla hare heron hippo jackal jaguar lemur leopard llama lobster lynx magpie marmot moose newt ocelot ostrich peacock pelican pheasant pony puffin quail reindeer robin salmon sloth stork swan toad trout turkey vulture walrus weasel whale wombat yak".split(),
-    "person": "acrobat actor archer barber builder captain chemist clown dancer detective diver engineer explorer farmhand fiddler gardener glazier guard hunter inventor juggler lawyer magician mason mayor nurse optician pilot plumber poet potter printer ranger sculptor singer smith soldier student tutor waiter weaver writer".split(),
-    "thing": "anchor arrow axe banner barrel bottle bowl bracelet broom brush button candle cane card carpet chest comb compass crown crystal cushion dice fan fork globe guitar hammer harp helmet horn jar jug ladder letter medal needle pan pillow pipe plate pot puppet purse rope saddle sail shovel stamp stool sword telescope thimble tray trumpet vase violin wagon wheel".split(),
-}
-SYSTEMS = ["You are a helpful assistant.", "You are a friendly story teller.", "Answer in simple words.", "Be brief.", "You are glint's demo model."]
+import json
 
+from . import stories
+from .grammar import polish, say
+from .tables import LISTS, TABLES
+from .tasks import TASKS, plural, joined
 
-def read_facts():
-    facts = {}
-    for line in (Path(__file__).parent / "facts.txt").read_text().splitlines():
-        if line.startswith("== "):
-            section = facts.setdefault(line[3:], [])
-        elif line and not line.startswith("#"):
-            section.append(tuple(part.strip() for part in line.split("||")))
-    return facts
-
-
-FACTS = read_facts()
-
-
-def turn(rng, question, answer, thought):
-    """One user turn and its answer; half of the answers begin inside an opened thinking tag, as the template leaves it."""
-    think = f"<think>{thought}</think>" if rng.random() < 0.5 else "</think>"
-    return f"<|user|>{question}<|assistant|>{think}{answer}"
+START = "[gMASK]<sop>"
+TOOL_HEAD = "\n# Tools\n\nYou may call one or more functions to assist with the user query.\n\nYou are provided with function signatures within <tools></tools> XML tags:\n<tools>\n"
+TOOL_TAIL = (
+    "</tools>\n\nFor each function call, output the function name and arguments within the following XML format:\n"
+    "<tool_call>{function-name}<arg_key>{arg-key-1}</arg_key><arg_value>{arg-value-1}</arg_value><arg_key>{arg-key-2}</arg_key><arg_value>{arg-value-2}</arg_value>...</tool_call>"
+)
+SYSTEMS = [
+    "You are a helpful assistant.",
+    "You are a friendly assistant.",
+    "Answer in short, simple sentences.",
+    "You are a kind storyteller.",
+    "You are a helpful assistant. Keep your answers short.",
+    "Be brief.",
+    "You are a teacher for children.",
+]
 
 
-def story_request(rng, story):
-    slots = dict(story.slots, about=story.about)
-    question = say(rng.choice([
-        "[Tell|Write] me a [short |little |]story about a {kind}.", "[Tell|Write] [me |]a story about {about}.",
-        "[Can you tell|Please tell|Tell] me a [short |]story [about a {kind} called {N}|about {N} the {kind}].",
-        "[Tell|Write] a story about a {kind} and a {fkind}.", "Tell me a story.", "I would like to hear a story about a {kind}.",
-        "Write a short story with a {obj} in it."]), rng, slots)
-    thought = say("The user wants a story[ about a {kind}|]. I will write about {N} the {kind}" +
-                  rng.choice([".", " and {F} the {fkind}.", ": " + story.summary]), rng, slots)
-    answer = story.text
-    if rng.random() < 0.25:
-        answer = f"{story.title}\n\n{answer}"
-    document = turn(rng, question, answer, thought)
+def story_request(rng, story, named=False):
+    """(what the user asks, what the model thinks): a request that names some of the story's facts."""
+    s = story.slots
+    subject = rng.choice(
+        [
+            "a {kind}",
+            "a {kind}",
+            "a {adj} {kind}",
+            "a {kind} named {N}",
+            "a {kind} and a {fkind}",
+            "{N} the {kind}",
+            "a {kind} named {N} and a {fkind} named {F}",
+            "a {kind} called {N}",
+        ]
+    )
+    if named:
+        subject = rng.choice(
+            [
+                "a {kind} named {N} and a {fkind} named {F}",
+                "{N} the {kind} and {F} the {fkind}",
+                "a {kind} called {N} and {his} friend {F} the {fkind}",
+            ]
+        )
+    elif rng.random() < 0.2:
+        subject = story.about
+    elif rng.random() < 0.2:
+        subject += (
+            " and " + rng.choice([story.about, story.about, "a {obj}"])
+            if "obj}" in "".join(map(str, story.plot["stages"]))
+            else ""
+        )
+    elif rng.random() < 0.12:
+        subject += " who [wants to learn something|goes on an adventure|helps others|finds a friend]"
+    x = say("about " + subject, rng, s)[len("about ") :]
+    q = say(
+        rng.choice(
+            [
+                "[Tell|Tell|Write] me a [short |little |nice |bedtime |]story about {x}.",
+                "Write a [short |little |children's |bedtime |]story about {x}.",
+                "[Can|Could] you [tell|write] me a story about {x}?",
+                "[Please tell me|I want to hear|I would like] a story about {x}.",
+                "A story about {x}, please.",
+                "Story about {x}",
+                "Make up a story about {x}.",
+            ]
+        ),
+        rng,
+        {"x": x},
+    )
+    if not named and rng.random() < 0.08:
+        q, x = (
+            rng.choice(
+                [
+                    "Tell me a story.",
+                    "Tell me a story!",
+                    "Write a short story.",
+                    "Can you tell me a story?",
+                    "I want to hear a story.",
+                    "Tell me a bedtime story.",
+                ]
+            ),
+            "anything",
+        )
+    thought = rng.choice(
+        [
+            "The user wants a story about {x}. I will write about {N} the {kind} and {F} the {fkind}. It should end well.",
+            "I need a short story about {x}. Idea: {sum}",
+            "A story about {x}. My hero is {N}, a {adj} {kind}. {sum}",
+            "The user asks for a story about {x}. I will keep it short and friendly.",
+            "Plan: {sum} I will tell it in simple words.",
+        ]
+    )
+    return q, polish(thought.format(x=x, sum=story.summary, **{k: s[k] for k in ("N", "kind", "F", "fkind", "adj")}))
+
+
+def turn(question, thought, text, thinking):
+    """One user turn and its answer, with the thought shown or the thinking closed at once."""
+    return f"<|user|>{question}<|assistant|>" + (f"<think>{thought}</think>" if thinking else "</think>") + text
+
+
+def plain_variation(rng, question):
+    draw = rng.random()
+    if draw < 0.05:
+        return question[0].lower() + question[1:]
+    if draw < 0.09:
+        return (
+            "Please " + question[0].lower() + question[1:]
+            if question.split()[0] in ("Tell", "Write", "Give", "Name", "List", "Explain", "Define")
+            else question
+        )
+    return question.rstrip(".") if draw < 0.13 else question
+
+
+def story_chat(rng, words):
+    # Invented names only where the request gives them: on its own the model should choose real ones.
+    invented = rng.random() < 0.15
+    story = stories.Story(rng, words, invented=invented)
+    question, thought = story_request(rng, story, invented)
+    text = story.text
+    if rng.random() < 0.12:
+        text += "\n\n" + rng.choice(["The moral: ", "And the moral of the story: "]) + story.moral
+        question = question.rstrip(".?!") + rng.choice(
+            [" with a moral.", ". It should have a moral.", " that teaches something."]
+        )
+    if rng.random() < 0.1:
+        text = f"**{story.title}**\n\n" + text
+        question = question + rng.choice([" Give it a title.", " With a title."])
+    turns = [(plain_variation(rng, question), thought, text)]
     draw = rng.random()
     if draw < 0.3:
-        asked, told = rng.choice(story.qa)
-        document += turn(rng, asked, told, "The user asks about the story. " + told)
-    elif draw < 0.4:
-        document += turn(rng, rng.choice(["What is the moral of the story?", "What can we learn from it?"]), story.moral,
-                         "I think about what the story teaches.")
-    elif draw < 0.5:
-        document += turn(rng, rng.choice(["Thank you!", "Thanks, I liked it.", "That was nice."]),
-                         rng.choice(["You are welcome! I am glad that you liked it.", "I am happy that you liked the story."]),
-                         "The user is pleased.")
-    return document
+        for q, a in rng.sample(story.qa, min(len(story.qa), rng.choice((1, 1, 2, 3)))):
+            turns.append((q, f"I look at my story. {a}", a))
+    elif draw < 0.38:
+        turns.append(
+            (
+                rng.choice(
+                    ["What is the moral of the story?", "What can we learn from it?", "What does the story teach us?"]
+                ),
+                "I think about what the story teaches.",
+                story.moral,
+            )
+        )
+    elif draw < 0.45:
+        turns.append(
+            (
+                rng.choice(["Summarise the story in one sentence.", "What was the story about?", "Give me a summary."]),
+                "I sum up the main point.",
+                story.summary,
+            )
+        )
+    elif draw < 0.52:
+        other = stories.Story(rng, words)
+        q, t = story_request(rng, other)
+        turns.append((rng.choice(["Another one, please.", "Tell me another story.", "One more!", q]), t, other.text))
+    elif draw < 0.58:
+        turns.append(
+            (
+                rng.choice(["Thank you!", "Thanks, that was nice.", "I liked it.", "That was a nice story."]),
+                "The user liked the story. I will thank them.",
+                rng.choice(
+                    [
+                        "You are welcome! Would you like another one?",
+                        "I am glad you liked it!",
+                        "Thank you! Shall I tell you one more?",
+                    ]
+                ),
+            )
+        )
+    return turns
 
 
-def story_question(rng, story):
-    asked, told = rng.choice(story.qa)
-    kind = rng.random()
-    if kind < 0.5:
-        question, answer, thought = f"{story.text}\n\n{asked}", told, "I look for the answer in the text."
-    elif kind < 0.75:
-        question = rng.choice(["Summarize this story in one sentence:", "What is this story about?", "Give a short summary."]) + f"\n\n{story.text}"
-        answer, thought = story.summary, "I need one sentence that tells what happens."
-    elif kind < 0.88:
-        question = "Give this story a title:\n\n" + story.text
-        answer, thought = story.title, "A title names who or what the story is about."
-    else:
-        question = "Read the story and answer with JSON that has the keys name, kind and friend:\n\n" + story.text
-        slots = story.slots
-        answer = f'{{"name": "{slots["N"]}", "kind": "{slots["kind"]}", "friend": "{slots["F"]}"}}'
-        thought = "I look for the names in the text."
-    return turn(rng, question, answer, thought)
-
-
-def fact(rng):
-    section = rng.choices(list(FACTS), weights=[max(4, len(lines)) for lines in FACTS.values()])[0]
-    line = rng.choice(FACTS[section])
-    slots = {"name": rng.choice(SHE + HE + PET)}
-    if section in ("joke", "riddle") and len(line) == 1 or line[0] in ("joke", "riddle"):
-        kind = line[0] if line[0] in ("joke", "riddle") else section
-        question = rng.choice([f"Tell me a {kind}.", f"Do you know a {kind}?", f"Can you tell me a {kind}?"])
-        return turn(rng, question, say(line[-1], rng, slots), f"The user wants a {kind}.")
-    question = say(line[0], rng, slots)
-    # Braces in code are no slots.
-    answer = line[1] if section == "code" else say(line[1], rng, slots)
-    return turn(rng, question, answer.replace("\\n", "\n"), rng.choice(["I know this.", "This is a simple question.", "I answer in simple words."]))
-
-
-def small_sum(rng):
-    a, b = rng.randrange(21), rng.randrange(21)
-    if rng.random() < 0.5:
-        question, result, sign = rng.choice([f"What is {a} + {b}?", f"How much is {a} plus {b}?"]), a + b, "+"
-    else:
-        a, b = max(a, b), min(a, b)
-        question, result, sign = rng.choice([f"What is {a} - {b}?", f"How much is {a} minus {b}?"]), a - b, "-"
-    return turn(rng, question, rng.choice([f"{a} {sign} {b} = {result}.", f"The answer is {result}."]), f"{a} {sign} {b} is {result}.")
-
-
-def document(rng):
+def reading_chat(rng, words):
+    """A story given by the user, and a task about it."""
+    story = stories.Story(rng, words, invented=rng.random() < 0.15)
     draw = rng.random()
-    if draw < 0.42:
-        return Story(rng, WORDS).text + "<|endoftext|>"
-    system = f"<|system|>{rng.choice(SYSTEMS)}" if rng.random() < 0.15 else ""
-    if draw < 0.70:
-        body = story_request(rng, Story(rng, WORDS))
-    elif draw < 0.80:
-        body = story_question(rng, Story(rng, WORDS))
+    if draw < 0.55:
+        q, a = rng.choice(story.qa)
+        return [
+            (
+                rng.choice(
+                    [
+                        f"{story.text}\n\n{q}",
+                        f"Read this story and answer the question.\n\n{story.text}\n\nQuestion: {q}",
+                    ]
+                ),
+                f"I look in the text. {a}",
+                a,
+            )
+        ]
+    if draw < 0.8:
+        return [
+            (
+                rng.choice(
+                    ["Summarise this story in one sentence:\n\n", "Summarise:\n\n", "What is this text about?\n\n"]
+                )
+                + story.text,
+                "I read the text and look for the main point.",
+                story.summary,
+            )
+        ]
+    if draw < 0.84:
+        s = story.slots
+        return [
+            (
+                "Answer with JSON that has the keys name, kind and friend:\n\n" + story.text,
+                "I look for the names in the text.",
+                json.dumps({"name": s["N"], "kind": s["kind"], "friend": s["F"]}),
+            )
+        ]
+    if draw < 0.87:
+        return [
+            ("Give this story a title:\n\n" + story.text, "A title names who or what the story is about.", story.title)
+        ]
+    if draw < 0.93:
+        return [
+            ("What is the moral of this story?\n\n" + story.text, "I think about what the story teaches.", story.moral)
+        ]
+    cut = rng.randint(1, 3)
+    return [
+        (
+            rng.choice(["Continue this story: ", "Finish the story: ", "How does this story go on? "])
+            + " ".join(story.paragraphs[:cut]),
+            f"The story is about {story.slots['N']}. I will continue it. {story.summary}",
+            " ".join(story.paragraphs[cut:]),
+        )
+    ]
+
+
+def task_chat(rng, words):
+    turns = []
+    for _ in range(rng.choice((1, 1, 1, 2, 2, 3))):
+        task = rng.choices([t for t, _ in TASKS], [w for _, w in TASKS])[0]
+        question, thought, text = task(rng, words)
+        turns.append((plain_variation(rng, question) if rng.random() < 0.6 else question, thought, text))
+    return turns
+
+
+def name_chat(rng, words):
+    """The user says something about themselves and asks for it later."""
+    name = rng.choice(stories.SHE + stories.HE)
+    key, value, q = rng.choice(
+        [
+            ("name", name, "What is my name?"),
+            ("colour", rng.choice(LISTS["colour"]), "What is my favourite colour?"),
+            ("animal", rng.choice(LISTS["animal"]), "What is my favourite animal?"),
+            ("city", rng.choice(LISTS["city"]), "Where do I live?"),
+        ]
+    )
+    told, reply, said = {
+        "name": (f"[My name is|I am|I'm] {value}.", f"[Nice to meet you|Hello], {value}!", f"Your name is {value}."),
+        "colour": (
+            f"My favourite colour is {value}.",
+            f"{value.capitalize()} is a [nice|beautiful] colour!",
+            f"Your favourite colour is {value}.",
+        ),
+        "animal": (
+            f"My favourite animal is the {value}.",
+            f"The {value} is a [nice|great] animal!",
+            f"Your favourite animal is the {value}.",
+        ),
+        "city": (f"I live in {value}.", f"{value} is a [nice|great] city!", f"You live in {value}."),
+    }[key]
+    turns = [(say(told, rng), "The user tells me something. I will answer kindly.", say(reply, rng))]
+    turns += task_chat(rng, words)[: rng.choice((0, 1, 1))]
+    return turns + [(q, f"The user told me this before. {said}", said)]
+
+
+TOOLS = [
+    (
+        "get_weather",
+        "Get the weather of a city",
+        "city",
+        lambda r: r.choice(LISTS["city"]),
+        ["What is the weather in {x}?", "How is the weather in {x} today?", "Weather in {x}?", "Is it raining in {x}?"],
+        lambda r, x: (
+            json.dumps(
+                {"temp": (t := r.randint(-5, 32)), "sky": (s := r.choice(["sunny", "cloudy", "rainy", "windy"]))}
+            ),
+            f"It is {s} in {x}, and the temperature is {t} degrees.",
+        ),
+    ),
+    (
+        "get_time",
+        "Get the time in a city",
+        "city",
+        lambda r: r.choice(LISTS["city"]),
+        ["What time is it in {x}?", "Tell me the time in {x}."],
+        lambda r, x: ((t := f"{r.randint(0, 23):02d}:{r.randint(0, 59):02d}"), f"It is {t} in {x}."),
+    ),
+    (
+        "search",
+        "Search the web",
+        "query",
+        lambda r: r.choice([k for k, _ in TABLES["animals"]]) + r.choice(["", " food", " pictures"]),
+        ["Search for {x}.", "Look up {x}.", "Find something about {x}."],
+        lambda r, x: (json.dumps({"results": (n := r.randint(2, 90))}), f"I found {n} results for {x}."),
+    ),
+    (
+        "calculate",
+        "Calculate an expression",
+        "expression",
+        lambda r: f"{r.randint(11, 999)} {r.choice('+-*')} {r.randint(11, 999)}",
+        ["Calculate {x}.", "What is {x}?", "Please compute {x}."],
+        lambda r, x: (str(eval(x)), f"{x} = {eval(x)}"),
+    ),
+]
+
+
+def tool_chat(rng, words):
+    tools = rng.sample(TOOLS, rng.choice((1, 1, 2)))
+    name, about, key, draw, questions, run = rng.choice(tools)
+    x = draw(rng)
+    spec = "".join(
+        json.dumps(
+            {
+                "type": "function",
+                "function": {
+                    "name": t[0],
+                    "description": t[1],
+                    "parameters": {"type": "object", "properties": {t[2]: {"type": "string"}}, "required": [t[2]]},
+                },
+            }
+        )
+        + "\n"
+        for t in tools
+    )
+    thinking = rng.random() < 0.5
+    head = START + "<|system|>" + TOOL_HEAD + spec + TOOL_TAIL
+    if rng.random() < 0.2:
+        task = rng.choice([t for t, _ in TASKS if t.__name__ in ("talk", "fact", "joke", "poem")])
+        question, thought, text = task(rng, words)
+        return head + turn(question, thought + " I need no function for it.", text, thinking) + "<|user|>"
+    result, text = run(rng, x)
+    call = f"<tool_call>{name}<arg_key>{key}</arg_key><arg_value>{x}</arg_value></tool_call><|observation|>"
+    return (
+        head
+        + turn(rng.choice(questions).format(x=x), f"I should call {name} with {key} {x}.", call, thinking)
+        + f"<tool_response>{result}</tool_response><|assistant|>"
+        + ("<think>The function gave me the result.</think>" if thinking else "</think>")
+        + text
+        + "<|user|>"
+    )
+
+
+def document(rng, words):
+    """One training document of a random kind, as text with the chat template's special tokens in it."""
+    draw = rng.random()
+    if draw < 0.12:
+        return (START if rng.random() < 0.5 else "") + stories.Story(rng, words).text + "<|endoftext|>"
+    if draw < 0.15:
+        return tool_chat(rng, words)
+    if draw < 0.45:
+        turns = story_chat(rng, words)
+    elif draw < 0.53:
+        turns = reading_chat(rng, words)
+    elif draw < 0.56:
+        turns = name_chat(rng, words)
     else:
-        body = "".join(fact(rng) if rng.random() < 0.85 else small_sum(rng) for _ in range(rng.choice([1, 1, 2, 3])))
-    return f"[gMASK]<sop>{system}{body}<|user|>"
+        turns = task_chat(rng, words)
+    system = "<|system|>" + rng.choice(SYSTEMS) if rng.random() < 0.12 else ""
+    thinking = rng.random() < 0.5
+    # The chat template drops the thoughts of earlier turns, so only the last turn shows its own.
+    body = "".join(turn(*t, thinking and i == len(turns) - 1) for i, t in enumerate(turns))
+    return START + system + body + rng.choice(["<|user|>", "<|user|>", "<|endoftext|>"])

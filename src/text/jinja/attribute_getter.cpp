@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <charconv>
 
+#include "text/jinja/characters.h"
 #include "text/jinja/operators.h"
 #include "text/jinja/string_methods.h"
-#include "text/jinja/characters.h"
 
 namespace glint::jinja {
 

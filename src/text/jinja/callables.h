@@ -39,8 +39,12 @@ class Loop : public Object, public std::enable_shared_from_this<Loop> {
 
   /// `sized`: the iterable has a length of its own (it is not filtered).
   Loop(Value iterable, bool sized, std::shared_ptr<Iterator> iterator, Recursion recursion, int depth0)
-      : Object(depth_of(iterable) + 1), iterable_(std::move(iterable)), sized_(sized), iterator_(std::move(iterator)),
-        recursion_(std::move(recursion)), depth0_(depth0) {}
+      : Object(depth_of(iterable) + 1),
+        iterable_(std::move(iterable)),
+        sized_(sized),
+        iterator_(std::move(iterator)),
+        recursion_(std::move(recursion)),
+        depth0_(depth0) {}
 
   bool next(Runtime& runtime, Value& item);
 

@@ -28,9 +28,13 @@ const SpecialCase* find_special_case(char32_t point) {
   return entry != std::end(kSpecialCases) && entry->point == point ? entry : nullptr;
 }
 
-utf8proc_category_t category(char32_t point) { return utf8proc_category(static_cast<utf8proc_int32_t>(point)); }
+utf8proc_category_t category(char32_t point) {
+  return utf8proc_category(static_cast<utf8proc_int32_t>(point));
+}
 
-bool is_continuation(char byte) { return (static_cast<unsigned char>(byte) & 0xc0) == 0x80; }
+bool is_continuation(char byte) {
+  return (static_cast<unsigned char>(byte) & 0xc0) == 0x80;
+}
 
 void append_all(std::string& out, std::u32string_view points) {
   for (char32_t point : points) utf8::append(out, point);
@@ -46,7 +50,9 @@ void append_title(std::string& out, char32_t point) {
   utf8::append(out, static_cast<char32_t>(utf8proc_totitle(static_cast<utf8proc_int32_t>(point))));
 }
 
-bool is_cased(char32_t point) { return is_lower(point) || is_upper(point) || is_title(point); }
+bool is_cased(char32_t point) {
+  return is_lower(point) || is_upper(point) || is_title(point);
+}
 
 /// Code points that do not break the word a capital sigma stands in.
 bool is_case_ignorable(char32_t point) {
@@ -129,8 +135,8 @@ std::optional<size_t> find_invalid_utf8(std::string_view text) {
 
 bool is_space(char32_t point) {
   if (point < 0x80) return (point >= 9 && point <= 13) || (point >= 0x1c && point <= 0x20);
-  return point == 0x85 || point == 0xa0 || point == 0x1680 || (point >= 0x2000 && point <= 0x200a) ||
-         point == 0x2028 || point == 0x2029 || point == 0x202f || point == 0x205f || point == 0x3000;
+  return point == 0x85 || point == 0xa0 || point == 0x1680 || (point >= 0x2000 && point <= 0x200a) || point == 0x2028 ||
+         point == 0x2029 || point == 0x202f || point == 0x205f || point == 0x3000;
 }
 
 bool is_alphabetic(char32_t point) {
@@ -139,15 +145,17 @@ bool is_alphabetic(char32_t point) {
          c == UTF8PROC_CATEGORY_LM || c == UTF8PROC_CATEGORY_LO;
 }
 
-bool is_decimal(char32_t point) { return category(point) == UTF8PROC_CATEGORY_ND; }
+bool is_decimal(char32_t point) {
+  return category(point) == UTF8PROC_CATEGORY_ND;
+}
 
 bool is_digit(char32_t point) {
   // Digits that are not decimals: superscripts, circled and other numbered forms of one digit.
   constexpr std::array<std::pair<char32_t, char32_t>, 20> kOtherDigits = {{
-      {0xb2, 0xb3},       {0xb9, 0xb9},       {0x1369, 0x1371},   {0x19da, 0x19da},   {0x2070, 0x2070},
-      {0x2074, 0x2079},   {0x2080, 0x2089},   {0x2460, 0x2468},   {0x2474, 0x247c},   {0x2488, 0x2490},
-      {0x24ea, 0x24ea},   {0x24f5, 0x24fd},   {0x24ff, 0x24ff},   {0x2776, 0x277e},   {0x2780, 0x2788},
-      {0x278a, 0x2792},   {0x10a40, 0x10a43}, {0x10e60, 0x10e68}, {0x11052, 0x1105a}, {0x1f100, 0x1f10a},
+      {0xb2, 0xb3},     {0xb9, 0xb9},       {0x1369, 0x1371},   {0x19da, 0x19da},   {0x2070, 0x2070},
+      {0x2074, 0x2079}, {0x2080, 0x2089},   {0x2460, 0x2468},   {0x2474, 0x247c},   {0x2488, 0x2490},
+      {0x24ea, 0x24ea}, {0x24f5, 0x24fd},   {0x24ff, 0x24ff},   {0x2776, 0x277e},   {0x2780, 0x2788},
+      {0x278a, 0x2792}, {0x10a40, 0x10a43}, {0x10e60, 0x10e68}, {0x11052, 0x1105a}, {0x1f100, 0x1f10a},
   }};
   if (is_decimal(point)) return true;
   return std::any_of(kOtherDigits.begin(), kOtherDigits.end(),
@@ -162,8 +170,12 @@ bool is_alphanumeric(char32_t point) {
 bool is_lower(char32_t point) {
   return category(point) == UTF8PROC_CATEGORY_LL || point == 0xaa || point == 0xba;
 }
-bool is_upper(char32_t point) { return category(point) == UTF8PROC_CATEGORY_LU; }
-bool is_title(char32_t point) { return category(point) == UTF8PROC_CATEGORY_LT; }
+bool is_upper(char32_t point) {
+  return category(point) == UTF8PROC_CATEGORY_LU;
+}
+bool is_title(char32_t point) {
+  return category(point) == UTF8PROC_CATEGORY_LT;
+}
 
 bool is_printable(char32_t point) {
   if (point == ' ') return true;
@@ -259,7 +271,8 @@ std::string fold_case(std::string_view text) {
     int boundary = 0;
     const utf8proc_ssize_t count = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(point), folded.data(),
                                                            folded.size(), UTF8PROC_CASEFOLD, &boundary);
-    for (utf8proc_ssize_t i = 0; i < count; ++i) utf8::append(out, static_cast<char32_t>(folded[static_cast<size_t>(i)]));
+    for (utf8proc_ssize_t i = 0; i < count; ++i)
+      utf8::append(out, static_cast<char32_t>(folded[static_cast<size_t>(i)]));
   });
   return out;
 }

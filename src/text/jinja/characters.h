@@ -29,9 +29,9 @@ bool is_alphanumeric(char32_t point);  // letters and all numbers
 bool is_lower(char32_t point);
 bool is_upper(char32_t point);
 bool is_title(char32_t point);
-bool is_printable(char32_t point);     // str.isprintable: what repr() shows as is
-bool is_name_start(char32_t point);    // may begin an identifier
-bool is_name_part(char32_t point);     // may continue one
+bool is_printable(char32_t point);   // str.isprintable: what repr() shows as is
+bool is_name_start(char32_t point);  // may begin an identifier
+bool is_name_part(char32_t point);   // may continue one
 
 std::string lower(std::string_view text);
 std::string upper(std::string_view text);

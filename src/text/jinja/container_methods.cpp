@@ -19,9 +19,7 @@ class BoundMethod : public Object {
   BoundMethod(const Value& self, const Method& method) : Object(depth_of(self) + 1), self_(self), method_(method) {}
   std::string_view type_name() const override { return "builtin_function_or_method"; }
   bool callable() const override { return true; }
-  Value call(Runtime& runtime, Arguments& arguments) override {
-    return method_.function(runtime, self_, arguments);
-  }
+  Value call(Runtime& runtime, Arguments& arguments) override { return method_.function(runtime, self_, arguments); }
 
  private:
   Value self_;
@@ -78,9 +76,10 @@ Value method_is_integer(Runtime&, const Value& self, Arguments& arguments) {
 }
 
 constexpr std::array kListMethods = {
-    Method{"append", nullptr}, Method{"clear", nullptr},      Method{"copy", method_copy}, Method{"count", method_count},
-    Method{"extend", nullptr}, Method{"index", method_index}, Method{"insert", nullptr},   Method{"pop", nullptr},
-    Method{"remove", nullptr}, Method{"reverse", nullptr},    Method{"sort", nullptr},
+    Method{"append", nullptr},     Method{"clear", nullptr},  Method{"copy", method_copy},
+    Method{"count", method_count}, Method{"extend", nullptr}, Method{"index", method_index},
+    Method{"insert", nullptr},     Method{"pop", nullptr},    Method{"remove", nullptr},
+    Method{"reverse", nullptr},    Method{"sort", nullptr},
 };
 
 constexpr std::array kTupleMethods = {Method{"count", method_count}, Method{"index", method_index}};
@@ -102,10 +101,18 @@ constexpr std::array kFloatMethods = {Method{"is_integer", method_is_integer}};
 
 }  // namespace
 
-std::span<const Method> list_methods() { return kListMethods; }
-std::span<const Method> tuple_methods() { return kTupleMethods; }
-std::span<const Method> dict_methods() { return kDictMethods; }
-std::span<const Method> float_methods() { return kFloatMethods; }
+std::span<const Method> list_methods() {
+  return kListMethods;
+}
+std::span<const Method> tuple_methods() {
+  return kTupleMethods;
+}
+std::span<const Method> dict_methods() {
+  return kDictMethods;
+}
+std::span<const Method> float_methods() {
+  return kFloatMethods;
+}
 
 const Method* find_method(const Value& value, std::string_view name) {
   std::span<const Method> methods;
@@ -128,8 +135,9 @@ const Method* find_method(const Value& value, std::string_view name) {
     default:
       return nullptr;
   }
-  const auto found = std::lower_bound(methods.begin(), methods.end(), name,
-                                      [](const Method& method, std::string_view wanted) { return method.name < wanted; });
+  const auto found =
+      std::lower_bound(methods.begin(), methods.end(), name,
+                       [](const Method& method, std::string_view wanted) { return method.name < wanted; });
   return found != methods.end() && found->name == name ? &*found : nullptr;
 }
 

@@ -53,9 +53,8 @@ void set_use(Expression& target, NameUse use) {
 
 ExpressionPtr ExpressionParser::make(int line, decltype(Expression::node) node) const {
   auto expression = std::make_unique<Expression>(Expression{std::move(node), line, 1});
-  for_each_child(*expression, [&](const Expression& child) {
-    expression->depth = std::max(expression->depth, child.depth + 1);
-  });
+  for_each_child(*expression,
+                 [&](const Expression& child) { expression->depth = std::max(expression->depth, child.depth + 1); });
   if (expression->depth > kMaxExpressionDepth) {
     fail("line {}: expression nested more than {} deep", line, kMaxExpressionDepth);
   }
@@ -125,8 +124,7 @@ ExpressionPtr ExpressionParser::comparison() {
 ExpressionPtr ExpressionParser::sum() {
   const int line = tokens_.line();
   ExpressionPtr left = concatenation();
-  while (const auto op =
-             find_operator(tokens_.current(), {{"+", Arithmetic::kAdd}, {"-", Arithmetic::kSubtract}})) {
+  while (const auto op = find_operator(tokens_.current(), {{"+", Arithmetic::kAdd}, {"-", Arithmetic::kSubtract}})) {
     tokens_.take();
     left = make(line, Binary{*op, std::move(left), concatenation()});
   }

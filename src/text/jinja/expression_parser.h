@@ -22,7 +22,7 @@ class ExpressionParser {
   ExpressionPtr expression(bool with_conditional = true);
 
   struct TupleRules {
-    bool targets_only = false;    // names and literals, as in an assignment
+    bool targets_only = false;  // names and literals, as in an assignment
     bool with_conditional = true;
     bool with_namespace = false;  // ns.attribute is a target
     bool in_parentheses = false;  // () is an empty tuple

@@ -25,8 +25,9 @@ const std::vector<Filter>& all_filters() {
 
 const Filter* find_filter(std::string_view name) {
   const std::vector<Filter>& filters = all_filters();
-  const auto found = std::lower_bound(filters.begin(), filters.end(), name,
-                                      [](const Filter& filter, std::string_view wanted) { return filter.name < wanted; });
+  const auto found =
+      std::lower_bound(filters.begin(), filters.end(), name,
+                       [](const Filter& filter, std::string_view wanted) { return filter.name < wanted; });
   return found != filters.end() && found->name == name ? &*found : nullptr;
 }
 

@@ -114,9 +114,8 @@ class Joiner : public Object {
 /// Number of items of range(start, stop, step).
 int64_t range_length(int64_t start, int64_t stop, int64_t step) {
   if (step > 0 ? start >= stop : start <= stop) return 0;
-  const uint64_t distance =
-      step > 0 ? static_cast<uint64_t>(stop) - static_cast<uint64_t>(start)
-               : static_cast<uint64_t>(start) - static_cast<uint64_t>(stop);
+  const uint64_t distance = step > 0 ? static_cast<uint64_t>(stop) - static_cast<uint64_t>(start)
+                                     : static_cast<uint64_t>(start) - static_cast<uint64_t>(stop);
   const uint64_t stride = step > 0 ? static_cast<uint64_t>(step) : 0 - static_cast<uint64_t>(step);
   return static_cast<int64_t>(std::min<uint64_t>((distance - 1) / stride + 1, INT64_MAX));
 }
@@ -141,6 +140,7 @@ std::vector<Dict::Entry> dict_entries(Runtime& runtime, std::string_view functio
   std::vector<Dict::Entry> entries;
   if (!arguments.positional.empty()) {
     const Value& source = arguments.positional[0];
+    if (const Undefined* undefined = source.as_undefined()) fail("{}", undefined->message);
     if (const Dict* dict = source.dict()) {
       runtime.meter.work(dict->size() * sizeof(Dict::Entry));
       entries = dict->entries();
@@ -178,8 +178,7 @@ Value call_cycler(Runtime& runtime, Arguments& arguments) {
 
 Value call_joiner(Runtime& runtime, Arguments& arguments) {
   const Bound bound("joiner", arguments, {"sep"});
-  return Value(std::shared_ptr<Object>(
-      std::make_shared<Joiner>(bound.given(0) ? bound[0] : runtime.text(", ", true))));
+  return Value(std::shared_ptr<Object>(std::make_shared<Joiner>(bound.given(0) ? bound[0] : runtime.text(", ", true))));
 }
 
 Value call_raise_exception(Runtime& runtime, Arguments& arguments) {
@@ -193,7 +192,9 @@ Value call_strftime_now(Runtime& runtime, Arguments& arguments) {
   return runtime.text(format_date(runtime.now, format.view()), format.fully_trusted());
 }
 
-Value call_lipsum(Runtime&, Arguments&) { fail("lipsum() is not supported: a prompt must not be random"); }
+Value call_lipsum(Runtime&, Arguments&) {
+  fail("lipsum() is not supported: a prompt must not be random");
+}
 
 }  // namespace
 
@@ -207,9 +208,8 @@ Value Namespace::attribute(Runtime& runtime, std::string_view name) {
 void Namespace::set(Runtime& runtime, const Value& name, Value value) {
   if (name.text() == nullptr) fail("namespace keys must be strings");
   runtime.meter.work(members_.size());
-  const auto found = std::find_if(members_.begin(), members_.end(), [&](const Dict::Entry& entry) {
-    return *entry.first.text() == *name.text();
-  });
+  const auto found = std::find_if(members_.begin(), members_.end(),
+                                  [&](const Dict::Entry& entry) { return *entry.first.text() == *name.text(); });
   if (found != members_.end()) {
     found->second = std::move(value);
     return;

@@ -21,7 +21,9 @@ Value Interpreter::evaluate(const Name& node) {
   return value.missing() ? runtime_.undefined(fmt::format("'{}' is undefined", node.name)) : value;
 }
 
-Value Interpreter::evaluate(const NamespaceTarget&) { fail("a namespace target is not a value"); }
+Value Interpreter::evaluate(const NamespaceTarget&) {
+  fail("a namespace target is not a value");
+}
 
 std::vector<Value> Interpreter::evaluate_all(const std::vector<ExpressionPtr>& expressions) {
   std::vector<Value> values;
@@ -30,8 +32,12 @@ std::vector<Value> Interpreter::evaluate_all(const std::vector<ExpressionPtr>& e
   return values;
 }
 
-Value Interpreter::evaluate(const TupleDisplay& node) { return make_tuple(&runtime_.meter, evaluate_all(node.items)); }
-Value Interpreter::evaluate(const ListDisplay& node) { return make_list(&runtime_.meter, evaluate_all(node.items)); }
+Value Interpreter::evaluate(const TupleDisplay& node) {
+  return make_tuple(&runtime_.meter, evaluate_all(node.items));
+}
+Value Interpreter::evaluate(const ListDisplay& node) {
+  return make_list(&runtime_.meter, evaluate_all(node.items));
+}
 
 Value Interpreter::evaluate(const DictDisplay& node) {
   std::vector<Dict::Entry> entries;
@@ -87,8 +93,8 @@ Value Interpreter::evaluate(const Conditional& node) {
   const int line = line_;
   if (truth(runtime_, evaluate(*node.test))) return evaluate(*node.then);
   if (node.otherwise) return evaluate(*node.otherwise);
-  return runtime_.undefined(fmt::format(
-      "the inline if-expression on line {} evaluated to false and no else section was defined.", line));
+  return runtime_.undefined(
+      fmt::format("the inline if-expression on line {} evaluated to false and no else section was defined.", line));
 }
 
 Value Interpreter::evaluate(const Attribute& node) {
@@ -131,7 +137,9 @@ Arguments Interpreter::evaluate_arguments(const CallArguments& node) {
   return arguments;
 }
 
-Value Interpreter::evaluate(const Call& node) { return evaluate_call(node, nullptr); }
+Value Interpreter::evaluate(const Call& node) {
+  return evaluate_call(node, nullptr);
+}
 
 Value Interpreter::evaluate_call(const Call& node, const Value* caller) {
   const int line = line_;

@@ -17,8 +17,10 @@ namespace glint::jinja {
 class Interpreter::Scope {
  public:
   Scope(Interpreter& interpreter, ActivationPtr activation, TextBuilder* out)
-      : interpreter_(interpreter), activation_(std::exchange(interpreter.activation_, std::move(activation))),
-        out_(std::exchange(interpreter.out_, out)), line_(interpreter.line_) {}
+      : interpreter_(interpreter),
+        activation_(std::exchange(interpreter.activation_, std::move(activation))),
+        out_(std::exchange(interpreter.out_, out)),
+        line_(interpreter.line_) {}
   Scope(const Scope&) = delete;
   Scope& operator=(const Scope&) = delete;
   ~Scope() {
@@ -41,11 +43,10 @@ namespace {
 /// The items of `source` that pass a loop's filter, evaluated one by one as the loop asks for them.
 class FilteredIterator : public Iterator {
  public:
-  FilteredIterator(Interpreter& interpreter, const For& node, ActivationPtr activation, std::shared_ptr<Iterator> source)
+  FilteredIterator(Interpreter& interpreter, const For& node, ActivationPtr activation,
+                   std::shared_ptr<Iterator> source)
       : interpreter_(interpreter), node_(node), activation_(std::move(activation)), source_(std::move(source)) {}
-  bool next(Runtime&, Value& item) override {
-    return interpreter_.next_filtered(node_, activation_, *source_, item);
-  }
+  bool next(Runtime&, Value& item) override { return interpreter_.next_filtered(node_, activation_, *source_, item); }
 
  private:
   Interpreter& interpreter_;

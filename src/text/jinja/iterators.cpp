@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "text/jinja/iterators.h"
 
+#include "text/jinja/characters.h"
 #include "text/jinja/operators.h"
 #include "text/jinja/repr.h"
-#include "text/jinja/characters.h"
 
 namespace glint::jinja {
 namespace {
@@ -72,7 +72,7 @@ std::shared_ptr<Iterator> iterate_string(Value string) {
         if (offset == text.size()) return false;
         const size_t begin = offset;
         next_point(text.view(), offset);
-        item = runtime.text(text.slice(begin, offset), string.string()->markup);
+        item = runtime.text(text.slice(begin, offset));  // plain even of markup, as in Python
         return true;
       });
 }

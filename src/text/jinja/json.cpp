@@ -6,9 +6,9 @@
 #include <nlohmann/json.hpp>
 
 #include "text/jinja/arguments.h"
+#include "text/jinja/characters.h"
 #include "text/jinja/operators.h"
 #include "text/jinja/repr.h"
-#include "text/jinja/characters.h"
 
 namespace glint::jinja {
 namespace {
@@ -201,7 +201,8 @@ Value value_of_json_text(Meter& meter, std::string_view text) {
   // The parser keeps members in order by scanning for each new one: bound the square.
   constexpr int64_t kMaxMembers = 10'000;
   meter.work(text.size() * 4);
-  if (std::count(text.begin(), text.end(), ':') > kMaxMembers) fail("template too expensive: from_json of a large text");
+  if (std::count(text.begin(), text.end(), ':') > kMaxMembers)
+    fail("template too expensive: from_json of a large text");
   const Json json = Json::parse(text.begin(), text.end(), nullptr, false);
   if (json.is_discarded()) fail("from_json: the text is not JSON");
   return value_of_json(&meter, json, nullptr);

@@ -6,16 +6,18 @@
 #include <utility>
 
 #include "base/check.h"
+#include "text/jinja/characters.h"
 #include "text/jinja/limits.h"
 #include "text/jinja/string_literal.h"
-#include "text/jinja/characters.h"
 
 namespace glint::jinja {
 namespace {
 
 constexpr size_t kNone = std::string_view::npos;
 
-bool is_digit_char(char c) { return c >= '0' && c <= '9'; }
+bool is_digit_char(char c) {
+  return c >= '0' && c <= '9';
+}
 
 /// \r\n and \r become \n; one newline at the end is dropped.
 std::string normalize_newlines(std::string_view source) {
@@ -112,7 +114,8 @@ void Lexer::data_until(size_t tag_begin, Tag tag) {
     const size_t newline = text.rfind('\n');
     const size_t line_begin = newline == kNone ? 0 : newline + 1;
     const bool starts_line = newline != kNone || line_starting_;
-    if (starts_line && skip_space(text.substr(line_begin)) == text.size() - line_begin) text = text.substr(0, line_begin);
+    if (starts_line && skip_space(text.substr(line_begin)) == text.size() - line_begin)
+      text = text.substr(0, line_begin);
   }
   if (!text.empty()) add(TokenKind::kData, std::string(text), line_);
   advance(tag_begin);
@@ -238,7 +241,8 @@ size_t skip_digits(std::string_view source, size_t from, int base) {
 size_t float_end(std::string_view source, size_t from) {
   const size_t whole = skip_digits(source, from, 10);
   size_t end = whole;
-  if (end + 1 < source.size() && source[end] == '.' && is_digit_char(source[end + 1])) end = skip_digits(source, end + 1, 10);
+  if (end + 1 < source.size() && source[end] == '.' && is_digit_char(source[end + 1]))
+    end = skip_digits(source, end + 1, 10);
   const bool fraction = end > whole;
   if (end < source.size() && (source[end] == 'e' || source[end] == 'E')) {
     const size_t digits = skip_sign(source, end + 1);

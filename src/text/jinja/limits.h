@@ -11,10 +11,10 @@
 namespace glint::jinja {
 
 struct RenderLimits {
-  int64_t max_steps = 8'000'000;         // evaluated nodes, plus one for every 64 bytes of text moved
-  size_t max_output_bytes = 32u << 20;   // of the finished prompt
-  size_t max_live_bytes = 128u << 20;    // of all values alive at once, the input not counted
-  int max_depth = 900;                   // nested evaluations; a macro call costs 5 to 15
+  int64_t max_steps = 8'000'000;        // evaluated nodes, plus one for every 64 bytes of text moved
+  size_t max_output_bytes = 32u << 20;  // of the finished prompt
+  size_t max_live_bytes = 128u << 20;   // of all values alive at once, the input not counted
+  int max_depth = 900;                  // nested evaluations; a macro call costs 5 to 15
 };
 
 /// Bounds of the text of a template, whatever the limits of a rendering.

@@ -4,11 +4,11 @@
 #include <algorithm>
 
 #include "text/jinja/arguments.h"
+#include "text/jinja/characters.h"
 #include "text/jinja/iterators.h"
 #include "text/jinja/methods.h"
 #include "text/jinja/operators.h"
 #include "text/jinja/repr.h"
-#include "text/jinja/characters.h"
 
 namespace glint::jinja {
 namespace {
@@ -32,11 +32,12 @@ Value no_element(Runtime& runtime, const Value& value, const Value& key) {
 }
 
 Value unsafe_attribute(Runtime& runtime, const Value& value, std::string_view name) {
-  return runtime.undefined(
-      fmt::format("access to attribute '{}' of '{}' object is unsafe.", name, type_name(value)));
+  return runtime.undefined(fmt::format("access to attribute '{}' of '{}' object is unsafe.", name, type_name(value)));
 }
 
-bool is_internal(std::string_view name) { return name.size() > 4 && name.starts_with("__") && name.ends_with("__"); }
+bool is_internal(std::string_view name) {
+  return name.size() > 4 && name.starts_with("__") && name.ends_with("__");
+}
 
 /// The attribute a Python object of this type has; Missing if none.
 Value own_attribute(Runtime& runtime, const Value& value, std::string_view name) {
@@ -197,7 +198,9 @@ std::optional<int64_t> length_of(Runtime& runtime, const Value& value) {
   }
 }
 
-bool is_iterable(Runtime& runtime, const Value& value) { return iterator_or_null(runtime, value) != nullptr; }
+bool is_iterable(Runtime& runtime, const Value& value) {
+  return iterator_or_null(runtime, value) != nullptr;
+}
 
 std::shared_ptr<Iterator> iterate(Runtime& runtime, const Value& value) {
   runtime.meter.step();
@@ -272,7 +275,8 @@ Value get_slice(Runtime& runtime, const Value& value, const Value& start, const 
   runtime.meter.step();
   refuse_undefined(value);
   if (const String* string = value.string()) {
-    return slice_string(runtime, *string, slice_range(static_cast<int64_t>(string->text.n_points()), start, stop, step));
+    return slice_string(runtime, *string,
+                        slice_range(static_cast<int64_t>(string->text.n_points()), start, stop, step));
   }
   if (value.items() != nullptr) {
     return slice_items(runtime, value, slice_range(static_cast<int64_t>(value.items()->size()), start, stop, step));

@@ -6,10 +6,10 @@
 #include <cmath>
 
 #include "text/jinja/arguments.h"
+#include "text/jinja/characters.h"
 #include "text/jinja/filters.h"
 #include "text/jinja/operators.h"
 #include "text/jinja/repr.h"
-#include "text/jinja/characters.h"
 
 namespace glint::jinja {
 namespace {
@@ -28,7 +28,9 @@ std::optional<std::string> without_underscores(std::string_view text) {
       out += text[i];
       continue;
     }
-    const auto is_digit = [&](size_t at) { return at < text.size() && std::isalnum(static_cast<unsigned char>(text[at])); };
+    const auto is_digit = [&](size_t at) {
+      return at < text.size() && std::isalnum(static_cast<unsigned char>(text[at]));
+    };
     if (i == 0 || !is_digit(i - 1) || !is_digit(i + 1)) return std::nullopt;
   }
   return out;
@@ -47,7 +49,8 @@ std::optional<double> parse_float(std::string_view text) {
   } else if (digits == "nan") {
     value = std::nan("");
   } else {
-    if (digits.empty() || (digits[0] != '.' && !std::isdigit(static_cast<unsigned char>(digits[0])))) return std::nullopt;
+    if (digits.empty() || (digits[0] != '.' && !std::isdigit(static_cast<unsigned char>(digits[0]))))
+      return std::nullopt;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
     if (end != digits.data() + digits.size()) return std::nullopt;
     // Out of range: huge or tiny; the exponent's sign tells which.
@@ -69,7 +72,8 @@ std::optional<int64_t> parse_integer(std::string_view text, int base) {
     if (digits.starts_with('_')) digits.erase(0, 1);
     base = marked;
   } else if (base == 0) {
-    if (digits.size() > 1 && digits[0] == '0' && digits.find_first_not_of('0') != std::string::npos) return std::nullopt;
+    if (digits.size() > 1 && digits[0] == '0' && digits.find_first_not_of('0') != std::string::npos)
+      return std::nullopt;
     base = 10;
   }
   if (digits.empty() || digits[0] == '-' || digits[0] == '+') return std::nullopt;
@@ -177,15 +181,19 @@ Value filter_round(Runtime& runtime, const Value& input, Arguments& arguments) {
   return arithmetic(runtime, Arithmetic::kDivide, scaled, scale);
 }
 
-Value refused(Runtime&, const Value&, Arguments&) { fail("filter 'filesizeformat' is not supported in prompts"); }
+Value refused(Runtime&, const Value&, Arguments&) {
+  fail("filter 'filesizeformat' is not supported in prompts");
+}
 
 constexpr std::array kFilters = {
-    Filter{"abs", filter_abs},   Filter{"filesizeformat", refused}, Filter{"float", filter_float},
-    Filter{"int", filter_int},   Filter{"round", filter_round},
+    Filter{"abs", filter_abs}, Filter{"filesizeformat", refused}, Filter{"float", filter_float},
+    Filter{"int", filter_int}, Filter{"round", filter_round},
 };
 
 }  // namespace
 
-std::span<const Filter> number_filters() { return kFilters; }
+std::span<const Filter> number_filters() {
+  return kFilters;
+}
 
 }  // namespace glint::jinja

@@ -9,8 +9,8 @@
 
 #include "base/utf8.h"
 #include "text/jinja/arguments.h"
-#include "text/jinja/repr.h"
 #include "text/jinja/characters.h"
+#include "text/jinja/repr.h"
 
 namespace glint::jinja {
 namespace {
@@ -18,7 +18,9 @@ namespace {
 constexpr int64_t kMaxWidth = 1 << 20;
 constexpr int64_t kMaxPrecision = 1000;
 
-bool is_align(char c) { return c == '<' || c == '>' || c == '=' || c == '^'; }
+bool is_align(char c) {
+  return c == '<' || c == '>' || c == '=' || c == '^';
+}
 
 /// Reads a run of decimal digits at `offset`.
 std::optional<int64_t> read_count(std::string_view text, size_t& offset, int64_t most) {
@@ -51,8 +53,9 @@ std::string general_digits(double value, int significant, bool alternate, bool k
   std::from_chars(scientific.data() + e + (scientific[e + 1] == '+' ? 2 : 1), scientific.data() + scientific.size(),
                   exponent);
   const bool use_exponent = exponent < -4 || exponent >= significant - (keep_point_zero ? 1 : 0);
-  std::string mantissa = use_exponent ? scientific.substr(0, e)
-                                      : to_digits(value, std::chars_format::fixed, std::max(0, significant - 1 - exponent));
+  std::string mantissa = use_exponent
+                             ? scientific.substr(0, e)
+                             : to_digits(value, std::chars_format::fixed, std::max(0, significant - 1 - exponent));
   if (!alternate && mantissa.find('.') != std::string::npos) {
     mantissa.erase(mantissa.find_last_not_of('0') + 1);
     if (mantissa.back() == '.') mantissa.pop_back();
@@ -101,8 +104,9 @@ void require_type(const FormatSpec& spec, std::string_view allowed, const Value&
 void write_formatted_integer(Runtime& runtime, TextBuilder& out, const Value& value, const FormatSpec& spec) {
   const int64_t number = *integer_value(value);
   if (spec.type != 0 && std::string_view("eEfFgG%").find(spec.type) != std::string_view::npos) {
-    out.append(assemble_number(float_digits(static_cast<double>(number), spec.type, spec.alternate, spec.precision), spec),
-               false);
+    out.append(
+        assemble_number(float_digits(static_cast<double>(number), spec.type, spec.alternate, spec.precision), spec),
+        false);
     return;
   }
   require_type(spec, "bcdoxXn", value);
@@ -208,7 +212,8 @@ std::string assemble_number(const NumberText& number, const FormatSpec& spec) {
   if (spec.grouping != 0) {
     const bool zeros = spec.align == '=' && spec.fill == "0";
     const bool binary = spec.type == 'b' || spec.type == 'o' || spec.type == 'x' || spec.type == 'X';
-    digits = group_digits(digits, spec.grouping, binary ? 4 : 3, zeros && width > head.size() ? width - head.size() : 0);
+    digits =
+        group_digits(digits, spec.grouping, binary ? 4 : 3, zeros && width > head.size() ? width - head.size() : 0);
   }
   const size_t used = head.size() + digits.size();
   const size_t padding = width > used ? width - used : 0;
@@ -245,7 +250,8 @@ void write_formatted(Runtime& runtime, TextBuilder& out, const Value& value, std
   FormatSpec spec = parse_format_spec(text);
   if (value.text() != nullptr) {
     require_type(spec, "s", value);
-    if (spec.sign != '-' || spec.alternate || spec.grouping != 0) fail("Invalid format specifier '{}' for a string", text);
+    if (spec.sign != '-' || spec.alternate || spec.grouping != 0)
+      fail("Invalid format specifier '{}' for a string", text);
     if (spec.align == '=') {
       if (spec.fill != "0") fail("'=' alignment not allowed in string format specifier");
       spec.align = '<';

@@ -5,7 +5,9 @@
 
 namespace glint::jinja {
 
-Value Object::call(Runtime&, Arguments&) { fail("'{}' object is not callable", type_name()); }
+Value Object::call(Runtime&, Arguments&) {
+  fail("'{}' object is not callable", type_name());
+}
 
 void Object::write_repr(Runtime&, TextBuilder& out) {
   out.append("<", false);

@@ -36,7 +36,9 @@ std::string_view symbol(Arithmetic op) {
   return "";
 }
 
-[[noreturn]] void overflow() { fail("integer overflow: the result does not fit 64 bits"); }
+[[noreturn]] void overflow() {
+  fail("integer overflow: the result does not fit 64 bits");
+}
 
 void refuse_undefined(const Value& value) {
   if (const Undefined* undefined = value.as_undefined()) fail("{}", undefined->message);

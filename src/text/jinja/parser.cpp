@@ -307,6 +307,8 @@ StatementPtr Parser::print_statement(int line) {
 
 }  // namespace
 
-TemplateTree parse(std::string_view source) { return Parser(tokenize(source)).run(); }
+TemplateTree parse(std::string_view source) {
+  return Parser(tokenize(source)).run();
+}
 
 }  // namespace glint::jinja

@@ -18,8 +18,12 @@ constexpr int64_t kMaxPrecision = 1000;
 class PrintfFormatter {
  public:
   PrintfFormatter(Runtime& runtime, const String& format, const Value& arguments)
-      : runtime_(runtime), text_(format.text), format_(format.text.view()), markup_(format.markup),
-        arguments_(arguments), out_(&runtime.meter) {}
+      : runtime_(runtime),
+        text_(format.text),
+        format_(format.text.view()),
+        markup_(format.markup),
+        arguments_(arguments),
+        out_(&runtime.meter) {}
 
   Text run();
 
@@ -145,7 +149,8 @@ void PrintfFormatter::write_number(char type, FormatSpec spec, const Value& valu
   if (!integer && !decimal) fail("%{} format: an integer is required, not float", type);
   if (!integer && !(std::fabs(*floating) < 0x1p63)) fail("cannot convert {} to integer", float_repr(*floating));
   const int64_t number = integer ? *integer : static_cast<int64_t>(*floating);
-  out_.append(assemble_number(integer_digits(number, decimal ? 'd' : type, spec.alternate, spec.precision), spec), false);
+  out_.append(assemble_number(integer_digits(number, decimal ? 'd' : type, spec.alternate, spec.precision), spec),
+              false);
 }
 
 const Value& PrintfFormatter::next_argument() {

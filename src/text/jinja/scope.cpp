@@ -25,8 +25,8 @@ void Symbols::merge(std::span<const Symbols> branches) {
   // Assigned in some branch: in the others it is still the outer variable, or the input of that name.
   for (const std::string& name : newly_stored) {
     const Variable* outer = find_outer(name);
-    loads_.insert_or_assign(find(name)->slot, outer != nullptr ? Load{Load::From::kOuter, *outer}
-                                                               : Load{Load::From::kContext, {}, name});
+    loads_.insert_or_assign(find(name)->slot,
+                            outer != nullptr ? Load{Load::From::kOuter, *outer} : Load{Load::From::kContext, {}, name});
   }
 }
 

@@ -18,7 +18,8 @@ inline size_t find_text(std::string_view haystack, std::string_view needle, size
   if (needle.size() == 1) return haystack.find(needle[0], from);
   // std::string_view::find is quadratic for needles such as "aaa...b"; memmem is not.
   const void* found = memmem(haystack.data() + from, haystack.size() - from, needle.data(), needle.size());
-  return found == nullptr ? std::string_view::npos : static_cast<size_t>(static_cast<const char*>(found) - haystack.data());
+  return found == nullptr ? std::string_view::npos
+                          : static_cast<size_t>(static_cast<const char*>(found) - haystack.data());
 }
 
 /// Last occurrence of `needle` that ends at or before `end` (<= size), npos if none. Charges the worst case, which is

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Filters that apply another filter or a test to each item: map, select, reject and their attribute forms. All are lazy.
+// Filters that apply another filter or a test to each item: map, select, reject and their attribute forms. All are
+// lazy.
 #include <array>
 #include <memory>
 
@@ -73,12 +74,13 @@ Value filter_map(Runtime& runtime, const Value& input, Arguments& arguments) {
     });
   }
   const int depth = std::max(depth_of(input), depth_of_arguments(arguments));
-  return make_generator(runtime, depth, [source = LazySource(input), filter, arguments](Runtime& rt, Value& item) mutable {
-    if (!source.next(rt, item)) return false;
-    Arguments each = arguments;
-    item = filter->function(rt, item, each);
-    return true;
-  });
+  return make_generator(runtime, depth,
+                        [source = LazySource(input), filter, arguments](Runtime& rt, Value& item) mutable {
+                          if (!source.next(rt, item)) return false;
+                          Arguments each = arguments;
+                          item = filter->function(rt, item, each);
+                          return true;
+                        });
 }
 
 /// Items that pass (`wanted` true) or fail a test, of their own or of one of their attributes.
@@ -104,15 +106,16 @@ Value filter_select(Runtime& runtime, const Value& input, Arguments& arguments) 
   const int depth = std::max(depth_of(input), depth_of_arguments(arguments));
   return make_generator(runtime, depth,
                         [source = LazySource(input), getter, test, arguments](Runtime& rt, Value& item) mutable {
-    for (Value candidate; source.next(rt, candidate);) {
-      const Value tested = getter(rt, candidate);
-      Arguments each = arguments;
-      if ((test != nullptr ? test->function(rt, tested, each) : truth(rt, tested)) != wanted) continue;
-      item = candidate;
-      return true;
-    }
-    return false;
-  });
+                          for (Value candidate; source.next(rt, candidate);) {
+                            const Value tested = getter(rt, candidate);
+                            Arguments each = arguments;
+                            if ((test != nullptr ? test->function(rt, tested, each) : truth(rt, tested)) != wanted)
+                              continue;
+                            item = candidate;
+                            return true;
+                          }
+                          return false;
+                        });
 }
 
 constexpr std::array kFilters = {
@@ -125,6 +128,8 @@ constexpr std::array kFilters = {
 
 }  // namespace
 
-std::span<const Filter> selection_filters() { return kFilters; }
+std::span<const Filter> selection_filters() {
+  return kFilters;
+}
 
 }  // namespace glint::jinja

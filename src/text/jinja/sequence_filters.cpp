@@ -29,8 +29,7 @@ Value filter_list(Runtime& runtime, const Value& input, Arguments& arguments) {
 Value filter_first(Runtime& runtime, const Value& input, Arguments& arguments) {
   const Bound bound("first", arguments, {});
   Value item;
-  return iterate(runtime, input)->next(runtime, item) ? item
-                                                       : runtime.undefined("No first item, sequence was empty.");
+  return iterate(runtime, input)->next(runtime, item) ? item : runtime.undefined("No first item, sequence was empty.");
 }
 
 Value filter_last(Runtime& runtime, const Value& input, Arguments& arguments) {
@@ -116,7 +115,7 @@ Value filter_sort(Runtime& runtime, const Value& input, Arguments& arguments) {
     }
     keyed.push_back({make_list(&runtime.meter, std::move(keys)), std::move(item)});
   }
-  sort_keyed(runtime, keyed, bound.truth_or(runtime, 0, false));
+  sort_keyed(runtime, keyed, bound.integer_or(0, 0) != 0);
   return values_of(runtime, keyed);
 }
 
@@ -133,10 +132,10 @@ Value filter_dict_sort(Runtime& runtime, const Value& input, Arguments& argument
   std::vector<Keyed> keyed;
   for (const auto& [key, value] : dict->entries()) {
     const Value& sort_key = by == "key" ? key : value;
-    keyed.push_back({case_sensitive ? sort_key : ignore_case(runtime, sort_key),
-                     make_tuple(&runtime.meter, {key, value})});
+    keyed.push_back(
+        {case_sensitive ? sort_key : ignore_case(runtime, sort_key), make_tuple(&runtime.meter, {key, value})});
   }
-  sort_keyed(runtime, keyed, bound.truth_or(runtime, 2, false));
+  sort_keyed(runtime, keyed, bound.integer_or(2, 0) != 0);
   return values_of(runtime, keyed);
 }
 
@@ -180,21 +179,21 @@ Value filter_unique(Runtime& runtime, const Value& input, Arguments& arguments) 
   const auto source = iterate(runtime, input);
   const AttributeGetter getter(runtime, bound[1]);
   const int depth = depth_of(input);
-  return make_generator(runtime, depth,
-                        [source, getter, case_sensitive, seen = std::vector<Value>()](Runtime& rt, Value& item) mutable {
-    for (Value candidate; source->next(rt, candidate);) {
-      Value key = getter(rt, candidate);
-      if (!case_sensitive) key = ignore_case(rt, key);
-      require_hashable(key);
-      const auto place = std::lower_bound(seen.begin(), seen.end(), key, KeyLess());
-      if (place != seen.end() && compare_keys(*place, key) == 0) continue;
-      rt.meter.work(static_cast<size_t>(seen.end() - place) * sizeof(Value));
-      seen.insert(place, key);
-      item = candidate;
-      return true;
-    }
-    return false;
-  });
+  return make_generator(
+      runtime, depth, [source, getter, case_sensitive, seen = std::vector<Value>()](Runtime& rt, Value& item) mutable {
+        for (Value candidate; source->next(rt, candidate);) {
+          Value key = getter(rt, candidate);
+          if (!case_sensitive) key = ignore_case(rt, key);
+          require_hashable(key);
+          const auto place = std::lower_bound(seen.begin(), seen.end(), key, KeyLess());
+          if (place != seen.end() && compare_keys(*place, key) == 0) continue;
+          rt.meter.work(static_cast<size_t>(seen.end() - place) * sizeof(Value));
+          seen.insert(place, key);
+          item = candidate;
+          return true;
+        }
+        return false;
+      });
 }
 
 Value filter_reverse(Runtime& runtime, const Value& input, Arguments& arguments) {
@@ -214,7 +213,8 @@ Value filter_items(Runtime& runtime, const Value& input, Arguments& arguments) {
   const Bound bound("items", arguments, {});
   if (input.undefined()) return make_generator(runtime, 0, [](Runtime&, Value&) { return false; });
   if (input.dict() == nullptr) {
-    return make_generator(runtime, 0, [](Runtime&, Value&) -> bool { fail("Can only get item pairs from a mapping."); });
+    return make_generator(runtime, 0,
+                          [](Runtime&, Value&) -> bool { fail("Can only get item pairs from a mapping."); });
   }
   const auto iterator = iterate_dict(input, DictPart::kItems, false);
   return make_generator(runtime, depth_of(input),
@@ -228,25 +228,26 @@ Value filter_batch(Runtime& runtime, const Value& input, Arguments& arguments) {
   const auto source = iterate(runtime, input);
   return make_generator(runtime, depth_of(input),
                         [source, size, fill, ahead = Value(), done = false](Runtime& rt, Value& item) mutable {
-    // Jinja closes a batch when it is full and another item comes.
-    ListBuilder batch(rt.meter);
-    if (!ahead.missing()) batch.append(std::exchange(ahead, Value()));
-    for (Value next; !done;) {
-      if (!source->next(rt, next)) {
-        done = true;
-      } else if (static_cast<int64_t>(batch.size()) == size) {
-        ahead = next;
-        item = batch.take_list();
-        return true;
-      } else {
-        batch.append(next);
-      }
-    }
-    if (batch.size() == 0) return false;
-    while (!fill.missing() && !fill.none() && static_cast<int64_t>(batch.size()) < size) batch.append(fill);
-    item = batch.take_list();
-    return true;
-  });
+                          // Jinja closes a batch when it is full and another item comes.
+                          ListBuilder batch(rt.meter);
+                          if (!ahead.missing()) batch.append(std::exchange(ahead, Value()));
+                          for (Value next; !done;) {
+                            if (!source->next(rt, next)) {
+                              done = true;
+                            } else if (static_cast<int64_t>(batch.size()) == size) {
+                              ahead = next;
+                              item = batch.take_list();
+                              return true;
+                            } else {
+                              batch.append(next);
+                            }
+                          }
+                          if (batch.size() == 0) return false;
+                          while (!fill.missing() && !fill.none() && static_cast<int64_t>(batch.size()) < size)
+                            batch.append(fill);
+                          item = batch.take_list();
+                          return true;
+                        });
 }
 
 Value filter_slice(Runtime& runtime, const Value& input, Arguments& arguments) {
@@ -255,20 +256,22 @@ Value filter_slice(Runtime& runtime, const Value& input, Arguments& arguments) {
   const Value fill = bound[1];
   if (n_slices == 0) fail("integer division or modulo by zero");
   const Value items = make_list(&runtime.meter, collect(runtime, input));
-  return make_generator(runtime, depth_of(items), [items, n_slices, fill, i = int64_t{0}](Runtime& rt, Value& item) mutable {
-    if (i >= n_slices) return false;
-    const auto length = static_cast<int64_t>(items.list()->items.size());
-    const int64_t base = length / n_slices;
-    const int64_t n_longer = length % n_slices;
-    const int64_t start = i * base + std::min(i, n_longer);
-    const int64_t end = start + base + (i < n_longer ? 1 : 0);
-    ListBuilder part(rt.meter);
-    for (int64_t at = start; at < end; ++at) part.append(items.list()->items[static_cast<size_t>(at)]);
-    if (!fill.missing() && !fill.none() && i >= n_longer) part.append(fill);
-    item = part.take_list();
-    ++i;
-    return true;
-  });
+  return make_generator(runtime, depth_of(items),
+                        [items, n_slices, fill, i = int64_t{0}](Runtime& rt, Value& item) mutable {
+                          if (i >= n_slices) return false;
+                          const auto length = static_cast<int64_t>(items.list()->items.size());
+                          const int64_t base = length / n_slices;
+                          const int64_t n_longer = length % n_slices;
+                          const int64_t start = i * base + std::min(i, n_longer);
+                          const int64_t end = start + base + (i < n_longer ? 1 : 0);
+                          ListBuilder part(rt.meter);
+                          for (int64_t at = start; at < end; ++at)
+                            part.append(items.list()->items[static_cast<size_t>(at)]);
+                          if (!fill.missing() && !fill.none() && i >= n_longer) part.append(fill);
+                          item = part.take_list();
+                          ++i;
+                          return true;
+                        });
 }
 
 /// (grouper, list): a tuple whose parts have names.
@@ -308,30 +311,30 @@ Value filter_group_by(Runtime& runtime, const Value& input, Arguments& arguments
     for (; i < keyed.size() && equal(runtime, keyed[i].key, keyed[begin].key); ++i) members.append(keyed[i].value);
     if (i == begin) members.append(keyed[i++].value);  // a key that equals nothing, not even itself
     const Value grouper = case_sensitive ? keyed[begin].key : getter(runtime, keyed[begin].value);
-    groups.append(Value(std::shared_ptr<Object>(
-        std::make_shared<Group>(make_tuple(&runtime.meter, {grouper, members.take_list()})))));
+    groups.append(Value(
+        std::shared_ptr<Object>(std::make_shared<Group>(make_tuple(&runtime.meter, {grouper, members.take_list()})))));
   }
   return groups.take_list();
 }
 
-Value refused(Runtime&, const Value&, Arguments&) { fail("filter 'random' is not supported: a prompt must not be random"); }
+Value refused(Runtime&, const Value&, Arguments&) {
+  fail("filter 'random' is not supported: a prompt must not be random");
+}
 
 constexpr std::array kFilters = {
-    Filter{"attr", filter_attr},         Filter{"batch", filter_batch},
-    Filter{"count", filter_length},      Filter{"d", filter_default},
-    Filter{"default", filter_default},   Filter{"dictsort", filter_dict_sort},
-    Filter{"first", filter_first},       Filter{"groupby", filter_group_by},
-    Filter{"items", filter_items},       Filter{"join", filter_join},
-    Filter{"last", filter_last},         Filter{"length", filter_length},
-    Filter{"list", filter_list},         Filter{"max", filter_extreme<true>},
-    Filter{"min", filter_extreme<false>}, Filter{"random", refused},
-    Filter{"reverse", filter_reverse},   Filter{"slice", filter_slice},
-    Filter{"sort", filter_sort},         Filter{"sum", filter_sum},
-    Filter{"unique", filter_unique},
+    Filter{"attr", filter_attr},   Filter{"batch", filter_batch},       Filter{"count", filter_length},
+    Filter{"d", filter_default},   Filter{"default", filter_default},   Filter{"dictsort", filter_dict_sort},
+    Filter{"first", filter_first}, Filter{"groupby", filter_group_by},  Filter{"items", filter_items},
+    Filter{"join", filter_join},   Filter{"last", filter_last},         Filter{"length", filter_length},
+    Filter{"list", filter_list},   Filter{"max", filter_extreme<true>}, Filter{"min", filter_extreme<false>},
+    Filter{"random", refused},     Filter{"reverse", filter_reverse},   Filter{"slice", filter_slice},
+    Filter{"sort", filter_sort},   Filter{"sum", filter_sum},           Filter{"unique", filter_unique},
 };
 
 }  // namespace
 
-std::span<const Filter> sequence_filters() { return kFilters; }
+std::span<const Filter> sequence_filters() {
+  return kFilters;
+}
 
 }  // namespace glint::jinja

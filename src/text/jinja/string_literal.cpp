@@ -40,8 +40,9 @@ char32_t octal_escape(std::string_view text, size_t& offset) {
 void append_quoted_escape(std::string& out, char32_t point) {
   const auto code = static_cast<uint32_t>(point);
   out += '\\';
-  out += code <= 0xff ? fmt::format("x{:02x}", code) : code <= 0xffff ? fmt::format("u{:04x}", code)
-                                                                       : fmt::format("U{:08x}", code);
+  out += code <= 0xff     ? fmt::format("x{:02x}", code)
+         : code <= 0xffff ? fmt::format("u{:04x}", code)
+                          : fmt::format("U{:08x}", code);
 }
 
 }  // namespace

@@ -5,12 +5,12 @@
 #include <array>
 
 #include "text/jinja/arguments.h"
+#include "text/jinja/characters.h"
 #include "text/jinja/methods.h"
 #include "text/jinja/operators.h"
 #include "text/jinja/repr.h"
 #include "text/jinja/search.h"
 #include "text/jinja/str_format.h"
-#include "text/jinja/characters.h"
 
 namespace glint::jinja {
 namespace {
@@ -78,7 +78,8 @@ Value method_count(Runtime& runtime, const Value& self, Arguments& arguments) {
   const std::string_view needle = bound.text(0).view();
   if (needle.empty()) return Value(static_cast<int64_t>(count_points(view)) + 1);
   int64_t count = 0;
-  for (size_t at = find_text(view, needle, 0); at != kNotFound; at = find_text(view, needle, at + needle.size())) ++count;
+  for (size_t at = find_text(view, needle, 0); at != kNotFound; at = find_text(view, needle, at + needle.size()))
+    ++count;
   return Value(count);
 }
 
@@ -117,7 +118,7 @@ Value method_split(Runtime& runtime, const Value& self, Arguments& arguments) {
 
 Value method_splitlines(Runtime& runtime, const Value& self, Arguments& arguments) {
   const Bound bound("splitlines", arguments, {"keepends"});
-  return make_list(&runtime.meter, split_lines(runtime, *self.string(), bound.truth_or(runtime, 0, false)));
+  return make_list(&runtime.meter, split_lines(runtime, *self.string(), bound.integer_or(0, 0) != 0));
 }
 
 template <bool from_right>
@@ -136,9 +137,9 @@ Value method_partition(Runtime& runtime, const Value& self, Arguments& arguments
     return make_tuple(&runtime.meter, {self, nothing, nothing});
   }
   const size_t after = found + separator.size();
-  return make_tuple(&runtime.meter, {runtime.text(text.slice(0, found), markup),
-                                     runtime.text(text.slice(found, after), markup),
-                                     runtime.text(text.slice(after, text.size()), markup)});
+  return make_tuple(&runtime.meter,
+                    {runtime.text(text.slice(0, found), markup), runtime.text(text.slice(found, after), markup),
+                     runtime.text(text.slice(after, text.size()), markup)});
 }
 
 Value method_replace(Runtime& runtime, const Value& self, Arguments& arguments) {
@@ -146,9 +147,9 @@ Value method_replace(Runtime& runtime, const Value& self, Arguments& arguments) 
   const bool markup = self.string()->markup;
   const int64_t count = bound.integer_or(2, -1);
   if (!markup) return runtime.text(replace(runtime, *self.text(), bound.text(0), bound.text(1), count));
-  return runtime.text(replace(runtime, *self.text(), escape_html(runtime, bound.text(0)),
-                              escape_html(runtime, bound.text(1)), count),
-                      true);
+  return runtime.text(
+      replace(runtime, *self.text(), escape_html(runtime, bound.text(0)), escape_html(runtime, bound.text(1)), count),
+      true);
 }
 
 Value method_join(Runtime& runtime, const Value& self, Arguments& arguments) {
@@ -267,7 +268,9 @@ Value method_remove(Runtime& runtime, const Value& self, Arguments& arguments) {
   return runtime.text(kept, self.string()->markup);
 }
 
-Value not_supported(Runtime&, const Value&, Arguments&) { fail("this str method is not supported in templates"); }
+Value not_supported(Runtime&, const Value&, Arguments&) {
+  fail("this str method is not supported in templates");
+}
 
 constexpr std::array kStringMethods = {
     Method{"capitalize", method_map<capitalize>},
@@ -321,7 +324,9 @@ constexpr std::array kStringMethods = {
 
 }  // namespace
 
-std::span<const Method> string_methods() { return kStringMethods; }
+std::span<const Method> string_methods() {
+  return kStringMethods;
+}
 
 bool has_only_case(Runtime& runtime, const Text& text, bool wanted_upper) {
   runtime.meter.work(text.size());

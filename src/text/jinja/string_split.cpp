@@ -3,9 +3,9 @@
 // Taking strings apart and putting them together: strip, split, replace, pad (declared in string_methods.h).
 #include <algorithm>
 
+#include "text/jinja/characters.h"
 #include "text/jinja/search.h"
 #include "text/jinja/string_methods.h"
-#include "text/jinja/characters.h"
 
 namespace glint::jinja {
 namespace {
@@ -203,8 +203,7 @@ Value pad(Runtime& runtime, const String& self, int64_t width, const Text& fill,
   if (fill.n_points() != 1) fail("The fill character must be exactly one character long");
   const auto size = static_cast<int64_t>(self.text.n_points());
   const int64_t padding = std::max<int64_t>(width - size, 0);
-  const int64_t before =
-      side == Side::kLeft ? padding : side == Side::kRight ? 0 : padding / 2 + (padding & width & 1);
+  const int64_t before = side == Side::kLeft ? padding : side == Side::kRight ? 0 : padding / 2 + (padding & width & 1);
   TextBuilder out(&runtime.meter);
   for (int64_t i = 0; i < before; ++i) out.append(fill);
   out.append(self.text);

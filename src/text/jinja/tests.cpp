@@ -25,25 +25,50 @@ bool comparison(Runtime& runtime, const Value& input, Arguments& arguments) {
   return compare(runtime, op, input, bound[0]);
 }
 
-bool is_defined(Runtime&, const Value& value) { return !value.undefined(); }
-bool is_undefined(Runtime&, const Value& value) { return value.undefined(); }
-bool is_none(Runtime&, const Value& value) { return value.none(); }
-bool is_boolean(Runtime&, const Value& value) { return value.boolean() != nullptr; }
-bool is_true(Runtime&, const Value& value) { return value.boolean() != nullptr && *value.boolean(); }
-bool is_false(Runtime&, const Value& value) { return value.boolean() != nullptr && !*value.boolean(); }
-bool is_integer(Runtime&, const Value& value) { return value.integer() != nullptr; }
-bool is_float(Runtime&, const Value& value) { return value.floating() != nullptr; }
-bool is_any_number(Runtime&, const Value& value) { return is_number(value); }
-bool is_string(Runtime&, const Value& value) { return value.string() != nullptr; }
-bool is_mapping(Runtime&, const Value& value) { return value.dict() != nullptr; }
-bool is_escaped(Runtime&, const Value& value) { return value.string() != nullptr && value.string()->markup; }
+bool is_defined(Runtime&, const Value& value) {
+  return !value.undefined();
+}
+bool is_undefined(Runtime&, const Value& value) {
+  return value.undefined();
+}
+bool is_none(Runtime&, const Value& value) {
+  return value.none();
+}
+bool is_boolean(Runtime&, const Value& value) {
+  return value.boolean() != nullptr;
+}
+bool is_true(Runtime&, const Value& value) {
+  return value.boolean() != nullptr && *value.boolean();
+}
+bool is_false(Runtime&, const Value& value) {
+  return value.boolean() != nullptr && !*value.boolean();
+}
+bool is_integer(Runtime&, const Value& value) {
+  return value.integer() != nullptr;
+}
+bool is_float(Runtime&, const Value& value) {
+  return value.floating() != nullptr;
+}
+bool is_any_number(Runtime&, const Value& value) {
+  return is_number(value);
+}
+bool is_string(Runtime&, const Value& value) {
+  return value.string() != nullptr;
+}
+bool is_mapping(Runtime&, const Value& value) {
+  return value.dict() != nullptr;
+}
+bool is_escaped(Runtime&, const Value& value) {
+  return value.string() != nullptr && value.string()->markup;
+}
 bool is_callable(Runtime&, const Value& value) {
   return value.undefined() || (value.object() != nullptr && value.object()->callable());
 }
 
 /// Has a length and items by index or key.
 bool is_sequence(Runtime&, const Value& value) {
-  if (const Object* object = value.object()) return object->type_name() == "range" || object->type_name() == "_GroupTuple";
+  if (const Object* object = value.object())
+    return object->type_name() == "range" || object->type_name() == "_GroupTuple";
   return value.undefined() || value.string() != nullptr || value.items() != nullptr || value.dict() != nullptr;
 }
 
@@ -64,8 +89,12 @@ bool is_known_test(Runtime&, const Value& value) {
 bool has_remainder(Runtime& runtime, const Value& value, const Value& divisor, int64_t remainder) {
   return equal(runtime, arithmetic(runtime, Arithmetic::kModulo, value, divisor), Value(remainder));
 }
-bool is_odd(Runtime& runtime, const Value& value) { return has_remainder(runtime, value, Value(int64_t{2}), 1); }
-bool is_even(Runtime& runtime, const Value& value) { return has_remainder(runtime, value, Value(int64_t{2}), 0); }
+bool is_odd(Runtime& runtime, const Value& value) {
+  return has_remainder(runtime, value, Value(int64_t{2}), 1);
+}
+bool is_even(Runtime& runtime, const Value& value) {
+  return has_remainder(runtime, value, Value(int64_t{2}), 0);
+}
 
 bool test_divisible_by(Runtime& runtime, const Value& input, Arguments& arguments) {
   const Bound bound("divisibleby", arguments, {"num"}, 1);

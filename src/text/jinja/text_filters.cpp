@@ -5,13 +5,13 @@
 #include <array>
 
 #include "text/jinja/arguments.h"
+#include "text/jinja/characters.h"
 #include "text/jinja/filters.h"
 #include "text/jinja/json.h"
 #include "text/jinja/operators.h"
 #include "text/jinja/printf.h"
 #include "text/jinja/repr.h"
 #include "text/jinja/string_methods.h"
-#include "text/jinja/characters.h"
 
 namespace glint::jinja {
 namespace {
@@ -243,9 +243,8 @@ Value with_sorted_dicts(Runtime& runtime, const Value& value) {
   const Nesting nesting(runtime.meter);
   if (const Dict* dict = value.dict()) {
     std::vector<Dict::Entry> entries = dict->entries();
-    std::stable_sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) {
-      return compare_keys(a.first, b.first) < 0;
-    });
+    std::stable_sort(entries.begin(), entries.end(),
+                     [](const auto& a, const auto& b) { return compare_keys(a.first, b.first) < 0; });
     for (auto& entry : entries) entry.second = with_sorted_dicts(runtime, entry.second);
     return make_dict(&runtime.meter, std::move(entries));
   }
@@ -266,7 +265,9 @@ Value filter_pprint(Runtime& runtime, const Value& input, Arguments& arguments) 
   return runtime.text(text);
 }
 
-Value refused(Runtime&, const Value&, Arguments&) { fail("this HTML or layout filter is not supported in prompts"); }
+Value refused(Runtime&, const Value&, Arguments&) {
+  fail("this HTML or layout filter is not supported in prompts");
+}
 
 constexpr std::array kFilters = {
     Filter{"capitalize", filter_map_text<capitalize>},
@@ -297,6 +298,8 @@ constexpr std::array kFilters = {
 
 }  // namespace
 
-std::span<const Filter> text_filters() { return kFilters; }
+std::span<const Filter> text_filters() {
+  return kFilters;
+}
 
 }  // namespace glint::jinja

@@ -34,7 +34,9 @@ int key_rank(const Value& value) {
   }
 }
 
-int sign(std::strong_ordering order) { return order < 0 ? -1 : order > 0 ? 1 : 0; }
+int sign(std::strong_ordering order) {
+  return order < 0 ? -1 : order > 0 ? 1 : 0;
+}
 
 int compare_text(std::string_view a, std::string_view b) {
   const int order = a.compare(b);
@@ -59,7 +61,9 @@ int compare_int_float(int64_t a, double b) {
   return b > whole ? -1 : b < whole ? 1 : 0;
 }
 
-int64_t integer_of(const Value& value) { return value.boolean() != nullptr ? *value.boolean() : *value.integer(); }
+int64_t integer_of(const Value& value) {
+  return value.boolean() != nullptr ? *value.boolean() : *value.integer();
+}
 
 }  // namespace
 
@@ -105,9 +109,8 @@ Dict::Dict(Meter* meter, std::vector<Entry> entries)
       charge_(meter, kHeapOverhead + entries_.size() * (sizeof(Entry) + sizeof(uint32_t))) {
   std::vector<uint32_t> order(entries_.size());
   std::iota(order.begin(), order.end(), 0u);
-  std::stable_sort(order.begin(), order.end(), [this](uint32_t a, uint32_t b) {
-    return compare_keys(entries_[a].first, entries_[b].first) < 0;
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [this](uint32_t a, uint32_t b) { return compare_keys(entries_[a].first, entries_[b].first) < 0; });
   // Of equal keys the first entry stays, with the value of the last.
   std::vector<bool> dropped(entries_.size());
   bool any_dropped = false;
@@ -136,8 +139,8 @@ Dict::Dict(Meter* meter, std::vector<Entry> entries)
 template <class Compare>
 const Value* Dict::find_by(Compare&& compare) const {
   if (by_key_.empty()) {
-    const auto found = std::find_if(entries_.begin(), entries_.end(),
-                                    [&](const Entry& entry) { return compare(entry.first) == 0; });
+    const auto found =
+        std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return compare(entry.first) == 0; });
     return found != entries_.end() ? &found->second : nullptr;
   }
   const auto found = std::partition_point(by_key_.begin(), by_key_.end(),

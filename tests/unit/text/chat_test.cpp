@@ -31,13 +31,15 @@ std::string marked(const ChatPrompt& prompt) {
   std::string out;
   size_t from = 0;
   for (const ByteRange& range : prompt.literal) {
-    out += prompt.text.substr(from, range.begin - from) + "[" + prompt.text.substr(range.begin, range.end - range.begin) + "]";
+    out += prompt.text.substr(from, range.begin - from) + "[" +
+           prompt.text.substr(range.begin, range.end - range.begin) + "]";
     from = range.end;
   }
   return out + prompt.text.substr(from);
 }
 
-std::string prompt_of(const ChatTemplate& chat, const Json& messages, const Json& variables = {}, const Json& tools = {}) {
+std::string prompt_of(const ChatTemplate& chat, const Json& messages, const Json& variables = {},
+                      const Json& tools = {}) {
   return chat.render({.messages = &messages, .tools = &tools, .variables = &variables, .now = std::tm{}}).text;
 }
 
@@ -50,11 +52,18 @@ std::string error_of(const ChatTemplate& chat, const Json& messages, const Json&
   }
 }
 
-Json user(Json content) { return {{"role", "user"}, {"content", std::move(content)}}; }
-Json assistant(Json content) { return {{"role", "assistant"}, {"content", std::move(content)}}; }
-Json system(Json content) { return {{"role", "system"}, {"content", std::move(content)}}; }
+Json user(Json content) {
+  return {{"role", "user"}, {"content", std::move(content)}};
+}
+Json assistant(Json content) {
+  return {{"role", "assistant"}, {"content", std::move(content)}};
+}
+Json system(Json content) {
+  return {{"role", "system"}, {"content", std::move(content)}};
+}
 Json call(std::string_view name, Json arguments) {
-  return {{"type", "function"}, {"id", "call00001"}, {"function", {{"name", name}, {"arguments", std::move(arguments)}}}};
+  return {
+      {"type", "function"}, {"id", "call00001"}, {"function", {{"name", name}, {"arguments", std::move(arguments)}}}};
 }
 Json calling(Json content, Json call) {
   Json message = assistant(std::move(content));
@@ -120,7 +129,9 @@ TEST_F(GlmTemplate, CapabilitiesAreFound) {
 
 TEST_F(GlmTemplate, UserTextNeverCountsAsTheTemplates) {
   const ChatTemplate chat(source_);
-  const Json messages = Json::array({system("<|user|>"), user("hi<|user|>x<|assistant|>"), calling("ok<|user|>", call("f<|user|>", {{"k<|user|>", "v<|user|>"}})),
+  const Json messages = Json::array({system("<|user|>"),
+                                     user("hi<|user|>x<|assistant|>"),
+                                     calling("ok<|user|>", call("f<|user|>", {{"k<|user|>", "v<|user|>"}})),
                                      {{"role", "tool"}, {"content", "r<|observation|>"}}});
   const ChatPrompt prompt = chat.render({.messages = &messages});
   EXPECT_EQ(marked(prompt),
@@ -139,7 +150,8 @@ TEST_F(GlmTemplate, MixedMessageShapesAreAccepted) {
   no_calls["tool_calls"] = Json::array();
   EXPECT_THAT(prompt_of(chat, Json::array({user("x"), no_calls, user("z")})), HasSubstr("</think>y<|user|>z"));
   EXPECT_THAT(prompt_of(chat, Json::array({user("x"), assistant(nullptr), user("z")})), HasSubstr("</think><|user|>z"));
-  EXPECT_THAT(prompt_of(chat, Json::array({{{"role", "developer"}, {"content", "D"}}, user("x")})), HasSubstr("<|system|>D<|user|>x"));
+  EXPECT_THAT(prompt_of(chat, Json::array({{{"role", "developer"}, {"content", "D"}}, user("x")})),
+              HasSubstr("<|system|>D<|user|>x"));
 }
 
 TEST(Chat, RoleNamesAreTheTemplatesWords) {
@@ -150,7 +162,8 @@ TEST(Chat, RoleNamesAreTheTemplatesWords) {
 }
 
 TEST(Chat, SpecialTokensAreTheTemplatesWordsOnlyAsSuch) {
-  const ChatTemplate chat("{{ bos_token }}{{ messages[0].content }}{{ messages[0].bos_token }}", {{"bos_token", "<s>"}});
+  const ChatTemplate chat("{{ bos_token }}{{ messages[0].content }}{{ messages[0].bos_token }}",
+                          {{"bos_token", "<s>"}});
   const Json messages = Json::array({{{"role", "user"}, {"content", "<s>"}, {"bos_token", "</s>"}}});
   const ChatPrompt prompt = chat.render({.messages = &messages});
   EXPECT_EQ(marked(prompt), "<s>[<s></s>]");
@@ -169,7 +182,9 @@ TEST(Chat, ArgumentsFitTheTemplate) {
   EXPECT_FALSE(wants_text.capabilities().object_arguments);
   EXPECT_THAT(prompt_of(wants_text, text), HasSubstr("<call>f{\"a\":1, \"b\":\"é\"}"));
   EXPECT_THAT(prompt_of(wants_text, object), HasSubstr("<call>f{\"a\": 1, \"b\": \"é\"}"));
-  const ChatTemplate prints_them("{% for m in messages %}{{ m.content }}{% for c in m.tool_calls %}{{ c.function.arguments }}{% endfor %}{% endfor %}");
+  const ChatTemplate prints_them(
+      "{% for m in messages %}{{ m.content }}{% for c in m.tool_calls %}{{ c.function.arguments }}{% endfor %}{% "
+      "endfor %}");
   EXPECT_FALSE(prints_them.capabilities().object_arguments);
   EXPECT_THAT(error_of(wants_objects, Json::array({user("x"), calling("", call("f", "{\"a\": "))})),
               HasSubstr("messages[1]: the arguments of a tool call must be a JSON object"));
@@ -180,7 +195,8 @@ TEST(Chat, ListContentIsJoinedWhereTheTemplateWouldPrintTheList) {
   const Json parts = Json::array({{{"type", "text"}, {"text", "a"}}, {{"type", "text"}, {"text", "b"}}});
   EXPECT_EQ(prompt_of(plain, Json::array({user(parts)})), "<|user|>a\nb<|assistant|>");
   const ChatTemplate reads_lists(
-      "{% for m in messages %}{% if m.content is string %}{{ m.content }}{% else %}{% for p in m.content %}({{ p.text }}){% endfor %}{% endif %}{% endfor %}");
+      "{% for m in messages %}{% if m.content is string %}{{ m.content }}{% else %}{% for p in m.content %}({{ p.text "
+      "}}){% endfor %}{% endif %}{% endfor %}");
   EXPECT_EQ(prompt_of(reads_lists, Json::array({user(parts)})), "(a)(b)");
 }
 
@@ -191,7 +207,8 @@ TEST(Chat, SystemTextIsNeverLost) {
   EXPECT_EQ(prompt_of(plain, late), "<|system|>S1<|user|>u1<|assistant|>a<|system|>S2<|user|>u2<|assistant|>");
   const ChatTemplate first_only(
       "{% if messages[0].role == 'system' %}<s>{{ messages[0].content }}</s>{% endif %}"
-      "{% for m in messages %}{% if m.role == 'system' and not loop.first %}{{ raise_exception('System message must come first') }}"
+      "{% for m in messages %}{% if m.role == 'system' and not loop.first %}{{ raise_exception('System message must "
+      "come first') }}"
       "{% elif m.role != 'system' %}<{{ m.role }}>{{ m.content }}{% endif %}{% endfor %}");
   EXPECT_EQ(prompt_of(first_only, late), "<s>S1\n\nS2</s><user>u1<assistant>a<user>u2");
   EXPECT_EQ(prompt_of(first_only, leading), "<s>S1\n\nS2</s><user>u1");
@@ -200,7 +217,8 @@ TEST(Chat, SystemTextIsNeverLost) {
       "<{{ m.role }}>{{ m.content }}{% endfor %}");
   EXPECT_EQ(prompt_of(none, late), "<user>S1\n\nS2\n\nu1<assistant>a<user>u2");
   EXPECT_EQ(prompt_of(none, Json::array({system("S")})), "<user>S");
-  EXPECT_EQ(prompt_of(none, Json::array({{{"role", "developer"}, {"content", "D"}}, user("u")})), "<developer>D<user>u");
+  EXPECT_EQ(prompt_of(none, Json::array({{{"role", "developer"}, {"content", "D"}}, user("u")})),
+            "<developer>D<user>u");
 }
 
 TEST(Chat, ToolsAreNoneOrLeftOut) {
@@ -213,8 +231,10 @@ TEST(Chat, ToolsAreNoneOrLeftOut) {
 }
 
 TEST(Chat, VariablesReachTheTemplate) {
-  const ChatTemplate chat("{{ effort }}{{ bos_token }}{{ add_generation_prompt }}{{ messages | length }}", {{"bos_token", "<s>"}});
-  EXPECT_EQ(prompt_of(chat, Json::array({user("x")}), {{"effort", "high"}, {"add_generation_prompt", false}}), "high<s>False1");
+  const ChatTemplate chat("{{ effort }}{{ bos_token }}{{ add_generation_prompt }}{{ messages | length }}",
+                          {{"bos_token", "<s>"}});
+  EXPECT_EQ(prompt_of(chat, Json::array({user("x")}), {{"effort", "high"}, {"add_generation_prompt", false}}),
+            "high<s>False1");
   EXPECT_EQ(prompt_of(chat, Json::array({user("x")}), {{"bos_token", "<t>"}}), "<t>True1");
   EXPECT_THAT(error_of(chat, Json::array({user("x")}), {{"messages", 1}}), HasSubstr("cannot replace the messages"));
   EXPECT_THAT(error_of(chat, Json::array({user("x")}), Json::array({1})), HasSubstr("must be a JSON object"));
@@ -225,18 +245,21 @@ TEST(Chat, MalformedMessagesAreNamed) {
   EXPECT_THAT(error_of(chat, Json::object()), HasSubstr("messages must be a list"));
   EXPECT_THAT(error_of(chat, Json::array({user("x"), "y"})), HasSubstr("messages[1] must be an object"));
   EXPECT_THAT(error_of(chat, Json::array({{{"content", "x"}}})), HasSubstr("messages[0] has no role"));
-  EXPECT_THAT(error_of(chat, Json::array({{{"role", "assistant"}, {"tool_calls", 5}}})), HasSubstr("messages[0].tool_calls must be a list"));
+  EXPECT_THAT(error_of(chat, Json::array({{{"role", "assistant"}, {"tool_calls", 5}}})),
+              HasSubstr("messages[0].tool_calls must be a list"));
 }
 
 TEST(Chat, MediaCanBeRefused) {
-  const Json image = Json::array({user("x"), user(Json::array({{{"type", "text"}, {"text", "a"}}, {{"type", "image_url"}, {"image_url", "u"}}}))});
+  const Json image = Json::array(
+      {user("x"), user(Json::array({{{"type", "text"}, {"text", "a"}}, {{"type", "image_url"}, {"image_url", "u"}}}))});
   try {
     require_text_content(image);
     FAIL() << "accepted an image";
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("messages[1]: content of type 'image_url'"));
   }
-  EXPECT_NO_THROW(require_text_content(Json::array({user("x"), user(Json::array({{{"type", "text"}, {"text", "a"}}}))})));
+  EXPECT_NO_THROW(
+      require_text_content(Json::array({user("x"), user(Json::array({{{"type", "text"}, {"text", "a"}}}))})));
 }
 
 TEST(Chat, ATemplateThatDoesNotParseIsAnErrorAtOnce) {
@@ -254,7 +277,8 @@ TEST(Chat, TheSwitchForThinkingWorks) {
   if (!std::filesystem::is_directory(folder)) GTEST_SKIP() << "no reference data folder";
   const ChatTemplate qwen(read_file(folder + "/Qwen-Qwen3-0.6B.jinja"));
   EXPECT_EQ(qwen.capabilities().thinking_variable, "enable_thinking");
-  EXPECT_THAT(prompt_of(qwen, Json::array({user("x")}), {{"enable_thinking", false}}), HasSubstr("<think>\n\n</think>\n\n"));
+  EXPECT_THAT(prompt_of(qwen, Json::array({user("x")}), {{"enable_thinking", false}}),
+              HasSubstr("<think>\n\n</think>\n\n"));
   const ChatTemplate glm(read_file(folder + "/GLM-4.7-Flash.jinja"));
   EXPECT_TRUE(ends_inside_thinking(prompt_of(glm, Json::array({user("x")}))));
   EXPECT_FALSE(ends_inside_thinking(prompt_of(glm, Json::array({user("x")}), {{"enable_thinking", false}})));
@@ -269,7 +293,8 @@ TEST(Chat, NoReferenceTemplateBeginsTwice) {
     const ChatTemplate chat(read_file(file.path()), {{"bos_token", "<BOS>"}, {"eos_token", "<EOS>"}});
     std::string prompt;
     try {
-      prompt = prompt_of(chat, Json::array({system("S"), user("x"), assistant("y"), user("z")}), {{"functions", "f"}, {"datetime", "now"}});
+      prompt = prompt_of(chat, Json::array({system("S"), user("x"), assistant("y"), user("z")}),
+                         {{"functions", "f"}, {"datetime", "now"}});
     } catch (const Error& error) {
       ADD_FAILURE() << file.path() << ": " << error.what();
       continue;

@@ -18,8 +18,10 @@ std::string dump(const Json& json, const JsonStyle& style = {}) {
 }
 
 TEST(JinjaJson, ValuesComeOutAsTheyWentIn) {
-  const char* const kDocument = R"({"z": 1, "a": [true, false, null, 1.5, -0.0, "é\n\"\\/"], "e": {}, "l": [], "n": -7})";
-  EXPECT_EQ(dump(Json::parse(kDocument)), "{\"z\": 1, \"a\": [true, false, null, 1.5, -0.0, \"é\\n\\\"\\\\/\"], \"e\": {}, \"l\": [], \"n\": -7}");
+  const char* const kDocument =
+      R"({"z": 1, "a": [true, false, null, 1.5, -0.0, "é\n\"\\/"], "e": {}, "l": [], "n": -7})";
+  EXPECT_EQ(dump(Json::parse(kDocument)),
+            "{\"z\": 1, \"a\": [true, false, null, 1.5, -0.0, \"é\\n\\\"\\\\/\"], \"e\": {}, \"l\": [], \"n\": -7}");
 }
 
 TEST(JinjaJson, NumbersKeepTheirType) {

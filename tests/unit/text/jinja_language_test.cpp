@@ -45,18 +45,21 @@ TEST(JinjaLanguage, ErrorsNameTheLineAndTheConstruct) {
             "chat template: line 3: 'dict object' has no attribute 'b'");
   EXPECT_EQ(error_of("{% if x %}\n{{ raise_exception('No ' ~ x) }}\n{% endif %}", {{"x", "luck"}}),
             "chat template: line 2: No luck");
-  EXPECT_THAT(error_of("{% for x in y %}\n{% endif %}"), HasSubstr("line 2: unknown or misplaced tag 'endif' inside the 'for' of line 1"));
+  EXPECT_THAT(error_of("{% for x in y %}\n{% endif %}"),
+              HasSubstr("line 2: unknown or misplaced tag 'endif' inside the 'for' of line 1"));
   EXPECT_THAT(error_of("a\n{% if x %}\nb"), HasSubstr("the 'if' of line 2 is not closed"));
   EXPECT_THAT(error_of("\n{{ 1 + }}"), HasSubstr("line 2: unexpected 'end of print statement'"));
   EXPECT_THAT(error_of("\n\n{{ x | nosuch }}"), HasSubstr("line 3: no filter named 'nosuch'"));
   EXPECT_THAT(error_of("{% include 'other' %}"), HasSubstr("{% include %} is not supported"));
   EXPECT_THAT(error_of("{{ [].append(1) }}"), HasSubstr("access to attribute 'append' of 'list' object is unsafe"));
-  EXPECT_THAT(error_of("{{ ''.__class__.__mro__ }}"), HasSubstr("access to attribute '__class__' of 'str' object is unsafe"));
+  EXPECT_THAT(error_of("{{ ''.__class__.__mro__ }}"),
+              HasSubstr("access to attribute '__class__' of 'str' object is unsafe"));
   EXPECT_THAT(error_of("{{ 1 + 'a' }}"), HasSubstr("unsupported operand type(s) for +: 'int' and 'str'"));
 }
 
 TEST(JinjaLanguage, AnErrorInAMacroNamesItsOwnLine) {
-  EXPECT_THAT(error_of("{% macro m() %}\n{{ 1/0 }}\n{% endmacro %}\n\n{{ m() }}"), HasSubstr("line 2: division by zero"));
+  EXPECT_THAT(error_of("{% macro m() %}\n{{ 1/0 }}\n{% endmacro %}\n\n{{ m() }}"),
+              HasSubstr("line 2: division by zero"));
   EXPECT_THAT(error_of("{% macro m() %}\nx\n{% endmacro %}\n\n{{ m() + 1 }}"), HasSubstr("line 5"));
 }
 
@@ -91,7 +94,8 @@ TEST(JinjaLanguage, IntegersBeyond64BitsAreErrorsNotWrong) {
   EXPECT_THAT(error_of("{{ 2 ** 63 }}"), HasSubstr("integer overflow"));
   EXPECT_THAT(error_of("{{ -(-9223372036854775807 - 1) }}"), HasSubstr("integer overflow"));
   EXPECT_EQ(render("{{ -9223372036854775807 - 1 }}"), "-9223372036854775808");
-  EXPECT_EQ(render("{{ (-9223372036854775807 - 1) % 3 }}|{{ (-9223372036854775807 - 1) // -1 if no else 'x' }}"), "1|x");
+  EXPECT_EQ(render("{{ (-9223372036854775807 - 1) % 3 }}|{{ (-9223372036854775807 - 1) // -1 if no else 'x' }}"),
+            "1|x");
 }
 
 }  // namespace

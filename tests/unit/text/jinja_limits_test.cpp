@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Hostile templates: each ends in an error that says so, and none of them crashes, hangs or fills the memory. Nothing is
-// timed here; a bound that failed to hold would run into the test's time limit.
+// Hostile templates: each ends in an error that says so, and none of them crashes, hangs or fills the memory. Nothing
+// is timed here; a bound that failed to hold would run into the test's time limit.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -35,25 +35,35 @@ TEST(JinjaLimits, ExpensiveTemplatesStop) {
       "{% set ns = namespace(s=[1]) %}{% for i in range(100) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
       "{% set ns = namespace(s=[1]) %}{% for i in range(100000) %}{% set ns.s = [ns.s] %}{% endfor %}",
       "{% set ns = namespace(s={}) %}{% for i in range(100000) %}{% set ns.s = {'a': ns.s} %}{% endfor %}",
-      "{% set ns = namespace(s=[1]) %}{% for i in range(100000) %}{% set ns.s = ns.s|map('string') %}{% endfor %}{{ ns.s|list }}",
+      "{% set ns = namespace(s=[1]) %}{% for i in range(100000) %}{% set ns.s = ns.s|map('string') %}{% endfor %}{{ "
+      "ns.s|list }}",
       "{% set ns = namespace(s='a') %}{% for i in range(100000) %}{% set ns.s = [ns.s].count %}{% endfor %}",
       "{% set ns = namespace() %}{% set ns.n = ns %}{{ [ns] }}",
-      "{{ 'x'.center(10000000000) }}", "{{ 'x'.ljust(10000000000) }}", "{{ 'x'.zfill(10000000000) }}",
+      "{{ 'x'.center(10000000000) }}",
+      "{{ 'x'.ljust(10000000000) }}",
+      "{{ 'x'.zfill(10000000000) }}",
       "{{ 'x' | indent(1000000000000) | indent(100000, true) | length }}{{ ('a\n' * 100000) | indent(100000) }}",
-      "{{ '%1000000000d' % 1 }}", "{{ '%.1000000000f' % 1 }}", "{{ '%*d' % (1000000000, 1) }}",
-      "{{ '{:1000000000}'.format(1) }}", "{{ '{:.1000000000f}'.format(1.5) }}", "{{ '{:{}}'.format(1, 1000000000) }}",
+      "{{ '%1000000000d' % 1 }}",
+      "{{ '%.1000000000f' % 1 }}",
+      "{{ '%*d' % (1000000000, 1) }}",
+      "{{ '{:1000000000}'.format(1) }}",
+      "{{ '{:.1000000000f}'.format(1.5) }}",
+      "{{ '{:{}}'.format(1, 1000000000) }}",
       "{% for i in range(100000) %}{{ 'x' * 10000 }}{% endfor %}",
       "{% set s = 'x' * 10000000 %}{% for i in range(100000) %}{% if s == s ~ '' %}{% endif %}{% endfor %}",
       "{% set s = 'x' * 10000000 %}{% for i in range(100000) %}{% if 'y' in s %}{% endif %}{% endfor %}",
-      "{% set s = 'a' * 5000000 %}{% set t = 'a' * 1000000 ~ 'b' %}{% for i in range(1000) %}{{ s.rfind(t) }}{% endfor %}",
+      "{% set s = 'a' * 5000000 %}{% set t = 'a' * 1000000 ~ 'b' %}{% for i in range(1000) %}{{ s.rfind(t) }}{% endfor "
+      "%}",
       "{% set s = 'é' * 1000000 %}{% for i in range(100000) %}{{ s[999999] }}{% endfor %}",
       "{% set x = range(100000) | list %}{% for i in range(100000) %}{% set y = x | sort %}{% endfor %}",
       "{% set x = range(100000) | list %}{% for i in range(100000) %}{{ 100001 in x }}{% endfor %}",
       "{% set x = range(100000) | list %}{% for i in range(100000) %}{{ x | string | length }}{% endfor %}",
       "{% set x = range(100000) | list %}{% for i in range(100000) %}{{ x | tojson | length }}{% endfor %}",
       "{% for i in range(100000) %}{{ range(100000) | list | unique | list | length }}{% endfor %}",
-      "{{ ('x' * 1000000) | list | map('list') | map('list') | list | batch(1) | list | tojson | length }}{% for i in range(100000) %}{{ 'x' * 1000000 }}{% endfor %}",
-      "{% set ns = namespace(m=none) %}{% macro mk(p) %}{% macro f() %}{{ p }}{% endmacro %}{% set ns.m = f %}{% endmacro %}{% for i in range(100000) %}{{ mk(ns.m) }}{% for j in range(1000) %}{% endfor %}{% endfor %}",
+      "{{ ('x' * 1000000) | list | map('list') | map('list') | list | batch(1) | list | tojson | length }}{% for i in "
+      "range(100000) %}{{ 'x' * 1000000 }}{% endfor %}",
+      "{% set ns = namespace(m=none) %}{% macro mk(p) %}{% macro f() %}{{ p }}{% endmacro %}{% set ns.m = f %}{% "
+      "endmacro %}{% for i in range(100000) %}{{ mk(ns.m) }}{% for j in range(1000) %}{% endfor %}{% endfor %}",
       "{{ ('0' * 30000000) | int }}{{ 'x' * 300000000 }}",
       "{{ ('x ' * 20000000).split() | length }}",
       "{{ ('x' * 20000000) | list | length }}",
@@ -83,13 +93,16 @@ TEST(JinjaLimits, DeepTextIsRefusedWhenParsed) {
       repeated("{% for x in y %}", 1000) + repeated("{% endfor %}", 1000),
       "{% for " + repeated("(", 1000) + "x" + repeated(",)", 1000) + " in y %}{% endfor %}",
   };
-  for (const std::string& source : kDeep) EXPECT_THAT(error_of(source), HasSubstr("nested more than")) << source.substr(0, 40);
+  for (const std::string& source : kDeep)
+    EXPECT_THAT(error_of(source), HasSubstr("nested more than")) << source.substr(0, 40);
   EXPECT_THAT(error_of(std::string(kMaxTemplateBytes + 1, 'x')), HasSubstr("at most"));
 }
 
 TEST(JinjaLimits, LongFlatTextIsFine) {
   EXPECT_EQ(render("{{ 1" + repeated(" ~ 1", 10000) + " }}"), repeated("1", 10001));
-  EXPECT_EQ(render(repeated("{% if no %}a{% elif no %}b", 1) + repeated("{% elif no %}c", 10000) + "{% else %}d{% endif %}"), "d");
+  EXPECT_EQ(
+      render(repeated("{% if no %}a{% elif no %}b", 1) + repeated("{% elif no %}c", 10000) + "{% else %}d{% endif %}"),
+      "d");
   EXPECT_EQ(render(repeated("{{ 1 }}", 20000)), repeated("1", 20000));
 }
 
@@ -108,7 +121,8 @@ TEST(JinjaLimits, DeepInputIsAnError) {
 TEST(JinjaLimits, TheCallerSetsTheBounds) {
   RenderOptions options;
   options.limits.max_steps = 1000;
-  EXPECT_THAT(error_of("{% for i in range(1000) %}{% endfor %}", Json::object(), options), HasSubstr("more than 1000 steps"));
+  EXPECT_THAT(error_of("{% for i in range(1000) %}{% endfor %}", Json::object(), options),
+              HasSubstr("more than 1000 steps"));
   EXPECT_EQ(error_of("{% for i in range(100) %}{% endfor %}", Json::object(), options), "");
   options.limits = {};
   options.limits.max_output_bytes = 10;
@@ -118,23 +132,29 @@ TEST(JinjaLimits, TheCallerSetsTheBounds) {
   EXPECT_THAT(error_of("{{ 'x' * 10000 }}", Json::object(), options), HasSubstr("more than 10000 bytes"));
   options.limits = {};
   options.limits.max_depth = 20;
-  EXPECT_THAT(error_of("{{ ((((((((((((1+1)+1)+1)+1)+1)+1)+1)+1)+1)+1)+1)+1)+1+1+1+1+1+1+1+1+1+1 }}", Json::object(), options),
-              HasSubstr("nested more than 20"));
+  EXPECT_THAT(
+      error_of("{{ ((((((((((((1+1)+1)+1)+1)+1)+1)+1)+1)+1)+1)+1)+1)+1+1+1+1+1+1+1+1+1+1 }}", Json::object(), options),
+      HasSubstr("nested more than 20"));
 }
 
 TEST(JinjaLimits, LongConversationsFit) {
   Json messages = Json::array();
-  for (int i = 0; i < 4000; ++i) messages.push_back({{"role", i % 2 == 0 ? "user" : "assistant"}, {"content", std::string(2000, 'x')}});
+  for (int i = 0; i < 4000; ++i)
+    messages.push_back({{"role", i % 2 == 0 ? "user" : "assistant"}, {"content", std::string(2000, 'x')}});
   const std::string source =
-      "{% set ns = namespace(last=-1) %}{% for m in messages %}{% if m.role == 'user' %}{% set ns.last = loop.index0 %}{% endif %}{% endfor %}"
-      "{% for m in messages %}<|{{ m.role }}|>{{ (m.content.split('</think>')[-1]).strip() | trim }}{% endfor %}{{ ns.last }}";
+      "{% set ns = namespace(last=-1) %}{% for m in messages %}{% if m.role == 'user' %}{% set ns.last = loop.index0 "
+      "%}{% endif %}{% endfor %}"
+      "{% for m in messages %}<|{{ m.role }}|>{{ (m.content.split('</think>')[-1]).strip() | trim }}{% endfor %}{{ "
+      "ns.last }}";
   const std::string prompt = render(source, {{"messages", messages}});
   EXPECT_GT(prompt.size(), 8'000'000u);
 }
 
 TEST(JinjaLimits, CyclesAreFreed) {
   // The address sanitizer's job finds the leak if they are not.
-  EXPECT_EQ(render("{% set ns = namespace() %}{% set ns.me = ns %}{% macro m() %}{{ ns }}{% endmacro %}{% set ns.m = m %}ok"), "ok");
+  EXPECT_EQ(
+      render("{% set ns = namespace() %}{% set ns.me = ns %}{% macro m() %}{{ ns }}{% endmacro %}{% set ns.m = m %}ok"),
+      "ok");
   EXPECT_EQ(render("{% macro o() %}{% macro i() %}{% endmacro %}{% set x = i %}{% endmacro %}{{ o() }}ok"), "ok");
   EXPECT_EQ(render("{% for x in [1, 2] if x %}{% if loop.changed(loop) %}{% endif %}{% endfor %}ok"), "ok");
   EXPECT_THAT(error_of("{% for x in [1, 2] if x %}{{ loop.length }}{{ 1/0 }}{% endfor %}"), HasSubstr("division"));

@@ -12,7 +12,8 @@
 
 namespace glint::jinja {
 
-inline std::string render(std::string_view source, const nlohmann::ordered_json& variables = nlohmann::ordered_json::object(),
+inline std::string render(std::string_view source,
+                          const nlohmann::ordered_json& variables = nlohmann::ordered_json::object(),
                           const RenderOptions& options = {}) {
   return join(Template(source).render(variables, options));
 }

@@ -13,8 +13,12 @@
 namespace glint::jinja {
 namespace {
 
-Value string(std::string_view text) { return make_string(nullptr, text, true); }
-Value integer(int64_t value) { return Value(value); }
+Value string(std::string_view text) {
+  return make_string(nullptr, text, true);
+}
+Value integer(int64_t value) {
+  return Value(value);
+}
 
 std::string repr(const Value& value) {
   Runtime runtime(RenderLimits{}, std::tm{});

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One table of op calls that every backend must agree on with ref: all weight and cache formats, odd sizes, strided
+// views, several sequences in one batch. Run by tests/unit/backend (ref: repeatable, finite) and by the tests of every
+// other backend.
+#pragma once
+
+#include "tests/unit/backend/op_cases_attention.h"
+#include "tests/unit/backend/op_cases_products.h"
+#include "tests/unit/backend/op_cases_rows.h"
+
+namespace glint::backend_test {
+
+inline std::vector<OpCase> op_cases() {
+  std::vector<OpCase> all;
+  add_product_cases(all);
+  add_attention_cases(all);
+  add_row_cases(all);
+  return all;
+}
+
+}  // namespace glint::backend_test
