@@ -28,12 +28,10 @@ constexpr Lead lead_of(unsigned char byte) {
 
 }  // namespace
 
-Decoded decode(std::string_view text, size_t position) {
-  if (position >= text.size()) return {0, 0, true, false};
+Decoded decode_sequence(std::string_view text, size_t position) {
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[position + i]); };
   const size_t left = text.size() - position;
   const unsigned char first = byte(0);
-  if (first < 0x80) return {first, 1, true, false};
   const Lead lead = lead_of(first);
   if (lead.size == 0) return {kReplacement, 1, false, false};
   char32_t code_point = first & (0x7F >> lead.size);

@@ -21,8 +21,15 @@ struct Decoded {
   bool truncated = false;  // not valid, but more bytes after the end of the text could have made it so
 };
 
+/// decode() for what is not ASCII.
+Decoded decode_sequence(std::string_view text, size_t position);
+
 /// Decodes what starts at `position`; `position` may be at or past the end.
-Decoded decode(std::string_view text, size_t position = 0);
+inline Decoded decode(std::string_view text, size_t position = 0) {
+  if (position >= text.size()) return {0, 0, true, false};
+  const unsigned char first = static_cast<unsigned char>(text[position]);
+  return first < 0x80 ? Decoded{first, 1, true, false} : decode_sequence(text, position);
+}
 
 /// Appends `code_point`; surrogates and values above U+10FFFF become U+FFFD.
 void append(std::string& out, char32_t code_point);

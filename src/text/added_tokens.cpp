@@ -13,8 +13,9 @@ namespace {
 constexpr size_t kLongest = 256;  // of an added token, in bytes; real ones have fewer than 100
 
 bool overlaps(std::span<const ByteRange> ranges, size_t begin, size_t end) {
-  const auto after = std::ranges::partition_point(ranges, [&](const ByteRange& range) { return range.end <= begin; });
-  return after != ranges.end() && after->begin < end;
+  auto range = std::ranges::partition_point(ranges, [&](const ByteRange& r) { return r.end <= begin; });
+  while (range != ranges.end() && range->begin == range->end) ++range;  // an empty range touches nothing
+  return range != ranges.end() && range->begin < end;
 }
 
 }  // namespace

@@ -31,17 +31,9 @@ MergeTable::MergeTable(std::span<const Entry> entries) {
 }
 
 MergeTable MergeTable::from_merges(const Vocab& vocab, const VocabData& data) {
-  const auto id_of = [&](std::string_view token, size_t rank) {
-    const auto id = vocab.find_spelled(token);
-    if (!id) {
-      fail("{}: tokenizer.ggml.merges: entry {} ('{}') needs the token '{}', which the vocabulary lacks", vocab.source(),
-           rank, printable(data.merges[rank]), printable(token));
-    }
-    return *id;
-  };
   std::vector<Entry> entries;
   entries.reserve(data.merges.size());
-  std::string joined;
+  std::string bytes;
   for (size_t rank = 0; rank < data.merges.size(); ++rank) {
     const std::string_view merge = data.merges[rank];
     const size_t space = merge.find(' ', 1);
@@ -49,9 +41,22 @@ MergeTable MergeTable::from_merges(const Vocab& vocab, const VocabData& data) {
       fail("{}: tokenizer.ggml.merges: entry {} ('{}') is not two tokens with a space between", vocab.source(), rank,
            printable(merge));
     }
-    joined.assign(merge.substr(0, space)).append(merge.substr(space + 1));
-    const int32_t left = id_of(merge.substr(0, space), rank), right = id_of(merge.substr(space + 1), rank);
-    entries.push_back({left, right, {static_cast<uint32_t>(rank), id_of(joined, rank)}});
+    const auto id_of = [&](std::string_view piece) {
+      // Rarely a merge makes an added token, which has no byte-level spelling.
+      auto id = vocab.find_piece(piece);
+      if (!id) id = vocab.find(piece);
+      if (!id) {
+        fail("{}: tokenizer.ggml.merges: entry {} ('{}') needs the token '{}', which the vocabulary lacks", vocab.source(),
+             rank, printable(merge), printable(piece));
+      }
+      return *id;
+    };
+    bytes.clear();
+    vocab.append_spelled(bytes, merge.substr(0, space));
+    const size_t cut = bytes.size();
+    vocab.append_spelled(bytes, merge.substr(space + 1));
+    const std::string_view whole = bytes;
+    entries.push_back({id_of(whole.substr(0, cut)), id_of(whole.substr(cut)), {static_cast<uint32_t>(rank), id_of(whole)}});
   }
   return MergeTable(entries);
 }

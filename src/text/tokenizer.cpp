@@ -35,6 +35,19 @@ MergeTable make_merges(const Vocab& vocab, const VocabData& data) {
                                                          : MergeTable::from_merges(vocab, data);
 }
 
+// The bytes that some piece has before a space. After any other byte a space begins a word that no merge joins to what
+// comes before, so that merging word by word gives what merging the whole text does, in memory that the cache holds.
+std::bitset<256> bytes_before_inner_space(const Vocab& vocab) {
+  std::bitset<256> bytes;
+  for (int32_t id = 0; id < vocab.size(); ++id) {
+    const std::string_view text = vocab.bytes(id);
+    for (size_t space = text.find(' ', 1); space != std::string_view::npos; space = text.find(' ', space + 1)) {
+      if (text[space - 1] != ' ') bytes.set(static_cast<unsigned char>(text[space - 1]));
+    }
+  }
+  return bytes;
+}
+
 }  // namespace
 
 // One call of encode(): its output and scratch memory.
@@ -83,14 +96,23 @@ class Tokenizer::Encoder {
       i += mark ? kSpaceMark.size() : 1;
     }
     const size_t first = ids.size();
+    size_t word = first;
     for (size_t i = 0; i < spaced.size();) {
       const std::string_view character = std::string_view(spaced).substr(i, utf8::decode(spaced, i).size);
+      if (i > 0 && begins_word(spaced[i - 1], spaced[i])) {
+        merger_.merge(ids, word);
+        word = ids.size();
+      }
       i += character.size();
       const auto id = vocab.find_piece(character);
       id ? ids.push_back(*id) : add_bytes_of(character);
     }
-    merger_.merge(ids, first);
+    merger_.merge(ids, word);
     name_unknown(first);
+  }
+
+  bool begins_word(char before, char c) const {
+    return c == ' ' && before != ' ' && !tokenizer_.joins_space_[static_cast<unsigned char>(before)];
   }
 
   // A character that the vocabulary lacks, as bytes where it has all of them.
@@ -123,7 +145,8 @@ Tokenizer::Tokenizer(const VocabData& data)
     : vocab_(data),
       pre_tokenizer_(make_pre_tokenizer(vocab_, data)),
       added_tokens_(vocab_, tokens_that_strip_right(vocab_, data)),
-      merges_(make_merges(vocab_, data)) {}
+      merges_(make_merges(vocab_, data)),
+      joins_space_(bytes_before_inner_space(vocab_)) {}
 
 std::vector<int32_t> Tokenizer::encode(std::string_view text, const EncodeOptions& options) const {
   Encoder encoder(*this);

@@ -13,6 +13,7 @@
 // Called by engine, apps. Tested by tests/unit/text/*_test.cpp.
 #pragma once
 
+#include <bitset>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -60,6 +61,7 @@ class Tokenizer {
   std::optional<PreTokenizer> pre_tokenizer_;  // of byte BPE
   AddedTokens added_tokens_;
   MergeTable merges_;
+  std::bitset<256> joins_space_;  // bytes that some piece has before a space
 };
 
 }  // namespace glint

@@ -179,7 +179,7 @@ void Vocab::read_tokens(const VocabData& data) {
 void Vocab::index_pieces(std::span<const int32_t> pieces) {
   slots_.assign(std::bit_ceil(pieces.size() + pieces.size() / 2 + 1), -1);
   for (const int32_t id : pieces) {
-    const std::string_view text = bytes(id);
+    const std::string_view text = text_of(id);
     if (text.empty()) continue;
     const auto slot = slot_of(text);
     if (!slot) fail("{}: the tokens' texts were made to collide", source_);
@@ -231,7 +231,7 @@ void Vocab::read_special_ids(const VocabData& data) {
 
 std::string_view Vocab::bytes(int32_t id) const {
   if (id < 0 || id >= size()) fail("token id {} is outside the vocabulary of {} tokens", id, size());
-  return {bytes_.data() + offsets_[id], offsets_[id + 1] - offsets_[id]};
+  return text_of(id);
 }
 
 TokenType Vocab::type(int32_t id) const {
@@ -251,7 +251,7 @@ std::optional<size_t> Vocab::slot_of(std::string_view text) const {
   const size_t mask = slots_.size() - 1;
   size_t slot = std::hash<std::string_view>{}(text) & mask;
   for (size_t probe = 0; probe < kMostProbes; ++probe, slot = (slot + 1) & mask) {
-    if (slots_[slot] < 0 || bytes(slots_[slot]) == text) return slot;
+    if (slots_[slot] < 0 || text_of(slots_[slot]) == text) return slot;
   }
   return std::nullopt;
 }
@@ -268,11 +268,8 @@ std::optional<int32_t> Vocab::find(std::string_view text) const {
   return find_piece(text);
 }
 
-std::optional<int32_t> Vocab::find_spelled(std::string_view spelling) const {
-  std::string piece;
-  model_ == TokenizerModel::kByteBpe ? append_byte_level(piece, spelling) : append_with_spaces(piece, spelling);
-  const auto id = find_piece(piece);
-  return id ? id : find(spelling);
+void Vocab::append_spelled(std::string& bytes, std::string_view spelling) const {
+  model_ == TokenizerModel::kByteBpe ? append_byte_level(bytes, spelling) : append_with_spaces(bytes, spelling);
 }
 
 std::optional<int32_t> Vocab::byte_token(uint8_t byte) const {

@@ -96,8 +96,8 @@ class Vocab {
   std::optional<int32_t> find_piece(std::string_view bytes) const;
   /// The control, unknown or user-defined token of this name, if there is one; else the piece.
   std::optional<int32_t> find(std::string_view text) const;
-  /// The token that files spell so: byte-level pieces in printable characters, spaces as U+2581, others literally.
-  std::optional<int32_t> find_spelled(std::string_view spelling) const;
+  /// Appends the bytes of a piece that files spell so: byte-level in printable characters, else with U+2581 for spaces.
+  void append_spelled(std::string& bytes, std::string_view spelling) const;
   /// The token for one byte: of a byte BPE its piece, else the one of type kByte.
   std::optional<int32_t> byte_token(uint8_t byte) const;
   /// Length of the longest piece in bytes.
@@ -109,6 +109,9 @@ class Vocab {
   void read_tokens(const VocabData& data);
   void read_special_ids(const VocabData& data);
   void index_pieces(std::span<const int32_t> pieces);
+  std::string_view text_of(int32_t id) const {
+    return {bytes_.data() + offsets_[id], offsets_[id + 1] - offsets_[id]};
+  }
   std::optional<size_t> slot_of(std::string_view bytes) const;
 
   std::string source_;

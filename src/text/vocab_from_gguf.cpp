@@ -58,7 +58,7 @@ VocabData vocab_from_gguf(const gguf::Metadata& metadata) {
   data.tokens = metadata.strings("tokenizer.ggml.tokens");
   data.scores = scores(metadata);
   data.types = types(metadata);
-  if (metadata.contains("tokenizer.ggml.merges")) data.merges = metadata.strings("tokenizer.ggml.merges");
+  if (data.model == "gpt2" || data.model == "gemma4") data.merges = metadata.strings("tokenizer.ggml.merges");
   if (data.model == "gpt2" && data.pre.empty()) {
     fail("{}: tokenizer.ggml.pre is missing: how text is split is unknown. If you know the rule, name it with "
          "--override-kv tokenizer.ggml.pre=str:NAME", data.source);
