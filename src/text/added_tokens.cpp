@@ -27,7 +27,7 @@ AddedTokens::AddedTokens(const Vocab& vocab, std::span<const int32_t> strips_rig
       fail("{}: token {} is matched as a whole and {} bytes long, at most {} are supported", vocab.source(), id,
            text.size(), kLongest);
     }
-    const bool strip = std::ranges::find(strips_right, id) != strips_right.end();
+    const bool strip = std::ranges::binary_search(strips_right, id);
     entries_.push_back({text, id, vocab.is_special(id), strip});
     // SentencePiece writes its tokens of spaces with U+2581, and a text that has that character literally means them too.
     const bool spaces = text.find_first_not_of(' ') == std::string::npos;

@@ -34,7 +34,7 @@ class AddedTokens {
     std::span<const ByteRange> literal = {};
   };
 
-  /// `strips_right` holds the ids of tokens that take along the white space after them.
+  /// `strips_right` holds the ids, ascending, of tokens that take along the white space after them.
   AddedTokens(const Vocab& vocab, std::span<const int32_t> strips_right);
 
   /// The first match at or after `from`; of those that begin at the same byte the longest. Most bytes of most texts cost

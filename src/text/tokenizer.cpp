@@ -22,6 +22,7 @@ std::vector<int32_t> tokens_that_strip_right(const Vocab& vocab, const VocabData
   for (const std::string_view name : {"<unk>", "<s>", "<|endoftext|>"}) {
     if (const auto id = vocab.find(name)) std::erase(ids, *id);
   }
+  std::ranges::sort(ids);
   return ids;
 }
 
