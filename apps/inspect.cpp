@@ -3,7 +3,10 @@
 // `glint inspect`: what a file holds, what it will cost, and what is wrong with it. Reads the header only.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <openssl/evp.h>
 
+#include <array>
+#include <bit>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -45,6 +48,62 @@ Json array_json(const std::vector<T>& values, size_t limit) {
   return result;
 }
 
+/// SHA-256 of an array's elements as a GGUF file stores them, little endian: compares vocabularies without printing them.
+class ArrayDigest {
+ public:
+  ArrayDigest() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) { EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr); }
+
+  void add(const void* bytes, size_t n) { EVP_DigestUpdate(context_.get(), bytes, n); }
+  void add(uint64_t value, size_t n_bytes) {
+    std::array<unsigned char, 8> bytes{};
+    for (size_t i = 0; i < n_bytes; ++i) bytes[i] = static_cast<unsigned char>(value >> (8 * i));
+    add(bytes.data(), n_bytes);
+  }
+  std::string hex() {
+    std::array<unsigned char, 32> digest{};
+    EVP_DigestFinal_ex(context_.get(), digest.data(), nullptr);
+    return fmt::format("{:02x}", fmt::join(digest, ""));
+  }
+
+ private:
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
+};
+
+size_t element_bytes(gguf::ValueType type) {
+  switch (type) {
+    case gguf::ValueType::kUint8:
+    case gguf::ValueType::kInt8:
+    case gguf::ValueType::kBool: return 1;
+    case gguf::ValueType::kUint16:
+    case gguf::ValueType::kInt16: return 2;
+    case gguf::ValueType::kUint64:
+    case gguf::ValueType::kInt64:
+    case gguf::ValueType::kFloat64: return 8;
+    default: return 4;
+  }
+}
+
+std::string digest(const gguf::Array& array) {
+  ArrayDigest result;
+  const size_t width = element_bytes(array.element_type);
+  std::visit(
+      [&](const auto& values) {
+        for (const auto value : values) {
+          using T = std::decay_t<decltype(value)>;
+          if constexpr (std::is_same_v<T, std::string_view>) {
+            result.add(value.size(), 8);
+            result.add(value.data(), value.size());
+          } else if constexpr (std::is_same_v<T, double>) {
+            result.add(width == 4 ? std::bit_cast<uint32_t>(static_cast<float>(value)) : std::bit_cast<uint64_t>(value), width);
+          } else {
+            result.add(static_cast<uint64_t>(value), width);
+          }
+        }
+      },
+      array.values);
+  return result.hex();
+}
+
 Json value_json(const gguf::Value& value, size_t limit) {
   return std::visit(
       [&](const auto& data) -> Json {
@@ -53,7 +112,7 @@ Json value_json(const gguf::Value& value, size_t limit) {
           return std::visit([&](const auto& values) {
             Json shown = array_json(values, limit);
             if (values.size() <= limit) return shown;
-            return Json{{"array", std::string(gguf::value_type_name(data.element_type))}, {"length", values.size()}, {"first", shown}};
+            return Json{{"array", std::string(gguf::value_type_name(data.element_type))}, {"length", values.size()}, {"sha256", digest(data)}, {"first", shown}};
           }, data.values);
         } else if constexpr (std::is_same_v<T, std::string_view>) {
           return std::string(data);

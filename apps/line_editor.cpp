@@ -311,9 +311,9 @@ LineEditor::Result LineEditor::read(const std::string& prompt, const std::string
         buffer.erase();
         break;
       case '\r':
+      case '\n':  // Enter typed while an answer was running, when the terminal was not raw
         if (buffer.take_trailing_backslash()) break;
         return finish(Outcome::kText);
-      case '\n': buffer.insert("\n"); break;
       case 1: buffer.line_start(); break;
       case 2: buffer.left(); break;
       case 5: buffer.line_end(); break;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reads a message from the terminal with editing, history and several lines. Enter sends; Alt-Enter, Ctrl-J or a
+// Reads a message from the terminal with editing, history and several lines. Enter sends; Alt-Enter or a
 // backslash at the end of the line adds a line; pasted text keeps its line breaks (bracketed paste).
 // Where stdin is no terminal, reads plain lines with the same backslash rule, so pipes and tests work.
 // Tested by tests/integration/chat_test.py on a pseudo-terminal.

@@ -18,5 +18,7 @@ endfunction()
 glint_script_test(jinja_differential jinja_differential_test.py $<TARGET_FILE:glint> ${GLINT_SHARED})
 glint_script_test(cli cli_test.py $<TARGET_FILE:glint> ${GLINT_SHARED})
 glint_script_test(smollm2 smollm2_test.py $<TARGET_FILE:glint> ${CMAKE_SOURCE_DIR}/.cache/smollm2.gguf)
+glint_script_test(glm glm_test.py $<TARGET_FILE:glint> ${GLINT_SHARED})
+glint_script_test(chat chat_test.py $<TARGET_FILE:glint>)
 # Too long under sanitizers, and about speed-critical paths that other tests cover there.
-set_tests_properties(integration.smollm2 integration.jinja_differential PROPERTIES LABELS slow)
+set_tests_properties(integration.smollm2 integration.jinja_differential integration.glm PROPERTIES LABELS slow)
