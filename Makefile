@@ -28,7 +28,7 @@ sanitize:
 	@tools/setup.sh test
 	@cmake -S . -B build-sanitize -G Ninja -DCMAKE_CXX_COMPILER=clang++ -DGLINT_SANITIZE=ON $(CMAKE_FLAGS) >/dev/null
 	@nice ninja -C build-sanitize -j$(JOBS)
-	@ctest --test-dir build-sanitize -j$(JOBS) --output-on-failure --no-tests=error -LE slow
+	@ASAN_OPTIONS=allocator_may_return_null=1 ctest --test-dir build-sanitize -j$(JOBS) --output-on-failure --no-tests=error -LE slow
 
 # One minute for each parser; `make fuzz SECONDS_EACH=600` for more.
 SECONDS_EACH ?= 60

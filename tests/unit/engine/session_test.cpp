@@ -251,7 +251,9 @@ TEST_P(SessionGolden, GreedyIdsAreHuggingFaces) {
   options.k_dtype = options.v_dtype = DType::kF32;
   Engine engine = open(GetParam(), options);
   Session session(engine);
-  for (const auto& answer : golden::answers(GetParam())["prompts"]) {
+  const nlohmann::json answers = golden::answers(GetParam());
+  ASSERT_FALSE(answers["prompts"].empty());
+  for (const auto& answer : answers["prompts"]) {
     const auto ids = answer["ids"].get<Ids>();
     const auto expected = answer["greedy"].get<Ids>();
     if (ids.size() + expected.size() > 256) continue;
