@@ -30,7 +30,7 @@ struct RunOptions {
 };
 
 constexpr const char* kDemoPrompt = "Once upon a time";
-constexpr int kDemoTokens = 160;
+constexpr int kDemoTokens = 400;  // a story ends by itself before that
 
 std::vector<int32_t> prompt_ids(const RunOptions& options, const Engine& engine, const std::string& text) {
   if (!options.ids.empty()) return parse_ids(options.ids);

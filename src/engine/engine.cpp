@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/check.h"
+#include "base/cpu_info.h"
 #include "base/memory.h"
 #include "make_backend.h"
 #include "model/arch/arch.h"
@@ -35,7 +36,9 @@ int choose_context(const gguf::File& file, const ModelSpec& spec, const ModelPla
 
 struct Engine::Impl {
   Impl(gguf::File opened, const EngineOptions& requested)
-      : file(std::move(opened)), options(requested), backend(make_backend(requested.backend, requested.n_threads)) {
+      : file(std::move(opened)), options(requested) {
+    if (options.n_threads == 0) options.n_threads = available_cores();
+    backend = make_backend(options.backend, options.n_threads);
     std::vector<Finding> findings;
     const ModelSpec spec = read_spec(file, findings);
     const KvFormat kv{options.k_dtype, options.v_dtype};
