@@ -14,7 +14,7 @@ build:
 
 # Order: cheap checks first; then g++ with every test; then clang with sanitizers over the unit tests.
 test: check
-	@cmake -S . -B build-test -G Ninja $(CMAKE_FLAGS) >/dev/null
+	@cmake -S . -B build-test -G Ninja -DGLINT_CUDA_ARCHITECTURES=90a-real $(CMAKE_FLAGS) >/dev/null
 	@nice ninja -C build-test -j$(JOBS)
 	@ctest --test-dir build-test -j$(JOBS) --output-on-failure --no-tests=error
 	@$(MAKE) --no-print-directory sanitize
@@ -42,7 +42,7 @@ fuzz:
 	    build-fuzz/corpus/$$name $$(ls -d tests/fuzz/corpus/$${name#fuzz_} 2>/dev/null) 2>&1 | tail -2 || exit 1; done
 
 format:
-	@git ls-files '*.h' '*.cpp' | grep -v tables/ | xargs clang-format -i
+	@git ls-files "*.h" "*.cpp" "*.cu" "*.cuh" | grep -v tables/ | xargs clang-format -i
 
 clean:
 	@rm -rf build build-test build-sanitize build-fuzz

@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 build_packages="g++ cmake ninja-build pkg-config ccache nlohmann-json3-dev libcli11-dev libfmt-dev libpcre2-dev libutf8proc-dev libssl-dev"
-test_packages="git clang libclang-rt-14-dev libgtest-dev libgmock-dev librapidcheck-dev python3 python3-venv"
+test_packages="git clang libboost-context-dev libclang-rt-14-dev libgtest-dev libgmock-dev librapidcheck-dev python3 python3-venv"
 # Oracles, pinned: the tests compare with their answers.
 test_modules="numpy==2.2.6 gguf==0.19.0 libgguf==0.2.2 xllamacpp==2026.10.11549 Jinja2==3.1.6"
 

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cuda/row_ops.h"
+
+#include "cuda/device/activation.cuh"
+#include "cuda/device/norm.cuh"
+#include "cuda/device/ptx.cuh"
+#include "cuda/launch.h"
+
+namespace glint::cuda {
+namespace {
+
+constexpr int kThreads = 256;
+
+/// One block a head of a row.
+__global__ void __launch_bounds__(kNormThreads) rms_norm_kernel(Tensor out, Tensor x, float eps, const float* weight) {
+  __shared__ float scratch[kNormThreads / 32];
+  wait_for_previous_kernel();
+  const int row = static_cast<int>(blockIdx.x);
+  const int head = static_cast<int>(blockIdx.y);
+  const float* from = x.data + row * x.row_stride + head * x.head_stride;
+  float* to = out.data + row * out.row_stride + head * out.head_stride;
+  const float scale = rms_scale(from, x.width, eps, scratch);
+  for (int i = static_cast<int>(threadIdx.x); i < x.width; i += kNormThreads) to[i] = from[i] * scale * weight[i];
+  let_next_kernel_start();
+}
+
+/// One thread a value, whatever the strides; fn(out value, x value) gives what is written.
+template <class Fn>
+__device__ __forceinline__ void for_each_pair(Tensor out, Tensor x, Fn fn) {
+  wait_for_previous_kernel();
+  const int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  const int64_t per_row = static_cast<int64_t>(out.n_heads) * out.width;
+  if (i < per_row * out.n_rows) {
+    const auto row = i / per_row;
+    const auto head = i % per_row / out.width;
+    const auto at = i % out.width;
+    float& to = out.data[row * out.row_stride + head * out.head_stride + at];
+    to = fn(to, x.data[row * x.row_stride + head * x.head_stride + at]);
+  }
+  let_next_kernel_start();
+}
+
+__global__ void __launch_bounds__(kThreads) add_kernel(Tensor out, Tensor x) {
+  for_each_pair(out, x, [](float a, float b) { return a + b; });
+}
+__global__ void __launch_bounds__(kThreads) copy_kernel(Tensor out, Tensor x) {
+  for_each_pair(out, x, [](float, float b) { return b; });
+}
+__global__ void __launch_bounds__(kThreads) scale_softcap_kernel(Tensor x, float scale, float softcap) {
+  for_each_pair(x, x, [=](float, float v) {
+    const float scaled = v * scale;
+    return softcap > 0 ? softcap * tanhf(scaled / softcap) : scaled;
+  });
+}
+__global__ void __launch_bounds__(kThreads) glu_kernel(Tensor gate, Tensor up, Activation activation) {
+  for_each_pair(gate, up, [=](float g, float u) { return activate(g, u, activation); });
+}
+
+/// One thread a value of a token.
+__global__ void __launch_bounds__(kThreads) combine_kernel(Tensor out, Tensor expert_out, Routing routing) {
+  wait_for_previous_kernel();
+  const int token = static_cast<int>(blockIdx.y);
+  const int i = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
+  if (i < out.width) {
+    float sum = out.data[token * out.row_stride + i];
+    for (int s = 0; s < routing.top_k; ++s) {
+      const int slot = token * routing.top_k + s;
+      sum = __fmaf_rn(routing.weight[slot], expert_out.data[slot * expert_out.row_stride + i], sum);
+    }
+    out.data[token * out.row_stride + i] = sum;
+  }
+  let_next_kernel_start();
+}
+
+__global__ void __launch_bounds__(kThreads) gather_rows_kernel(Tensor out, Tensor x, const int32_t* rows) {
+  wait_for_previous_kernel();
+  const int row = static_cast<int>(blockIdx.y);
+  const int i = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
+  if (i < out.width) out.data[row * out.row_stride + i] = x.data[rows[row] * x.row_stride + i];
+  let_next_kernel_start();
+}
+
+/// Larger value first, then lower index; NaN ranks below everything. Packed so that the larger key wins.
+__device__ __forceinline__ unsigned long long argmax_key(float value, int index) {
+  unsigned bits = __float_as_uint(value);
+  bits = (bits & 0x80000000u) != 0 ? ~bits : bits | 0x80000000u;
+  if (value != value) bits = 0;
+  if (value == 0) bits = 0x80000000u;  // -0 equals 0
+  return static_cast<unsigned long long>(bits) << 32 | (0xffffffffu - static_cast<unsigned>(index));
+}
+
+/// One block a row.
+__global__ void __launch_bounds__(1024) argmax_kernel(int32_t* ids, Tensor x) {
+  __shared__ unsigned long long best_of_warp[32];
+  wait_for_previous_kernel();
+  const float* row = x.data + static_cast<int64_t>(blockIdx.x) * x.row_stride;
+  unsigned long long best = 0;
+  for (int i = static_cast<int>(threadIdx.x); i < x.width; i += 1024) best = max(best, argmax_key(row[i], i));
+#pragma unroll
+  for (int bit = 16; bit > 0; bit >>= 1) best = max(best, __shfl_xor_sync(kAllLanes, best, bit));
+  if (threadIdx.x % 32 == 0) best_of_warp[threadIdx.x / 32] = best;
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    for (int w = 1; w < 32; ++w) best = max(best, best_of_warp[w]);
+    ids[blockIdx.x] = static_cast<int32_t>(0xffffffffu - static_cast<unsigned>(best));
+  }
+  let_next_kernel_start();
+}
+
+/// One thread a pair of a head.
+__global__ void __launch_bounds__(kThreads) rope_kernel(Tensor x, const int32_t* positions, RopeParams params) {
+  wait_for_previous_kernel();
+  const int n_pairs = params.n_dims / 2;
+  const int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  if (i < static_cast<int64_t>(x.n_rows) * x.n_heads * n_pairs) {
+    const auto pair = static_cast<int>(i % n_pairs);
+    const auto head = i / n_pairs % x.n_heads;
+    const auto row = i / n_pairs / x.n_heads;
+    rotate_pair(x.data + row * x.row_stride + head * x.head_stride, pair, positions[row], params);
+  }
+  let_next_kernel_start();
+}
+
+LaunchShape one_thread_each(int64_t n) {
+  return {dim3(static_cast<unsigned>(blocks_for(n, kThreads))), dim3(kThreads)};
+}
+int64_t values_of(Tensor x) {
+  return static_cast<int64_t>(x.n_rows) * x.n_heads * x.width;
+}
+LaunchShape rows_by_width(int n_rows, int width) {
+  return {dim3(static_cast<unsigned>(blocks_for(width, kThreads)), static_cast<unsigned>(n_rows)), dim3(kThreads)};
+}
+
+}  // namespace
+
+void rms_norm(const Stream& stream, Tensor out, Tensor x, float eps, const float* weight) {
+  launch(stream, {dim3(static_cast<unsigned>(x.n_rows), static_cast<unsigned>(x.n_heads)), dim3(kNormThreads)},
+         rms_norm_kernel, out, x, eps, weight);
+}
+void add(const Stream& stream, Tensor out, Tensor x) {
+  launch(stream, one_thread_each(values_of(x)), add_kernel, out, x);
+}
+void copy(const Stream& stream, Tensor out, Tensor x) {
+  launch(stream, one_thread_each(values_of(x)), copy_kernel, out, x);
+}
+void scale_softcap(const Stream& stream, Tensor x, float scale, float softcap) {
+  launch(stream, one_thread_each(values_of(x)), scale_softcap_kernel, x, scale, softcap);
+}
+void glu(const Stream& stream, Tensor gate, Tensor up, Activation activation) {
+  launch(stream, one_thread_each(values_of(gate)), glu_kernel, gate, up, activation);
+}
+void combine(const Stream& stream, Tensor out, Tensor expert_out, const Routing& routing) {
+  launch(stream, rows_by_width(out.n_rows, out.width), combine_kernel, out, expert_out, routing);
+}
+void gather_rows(const Stream& stream, Tensor out, Tensor x, const int32_t* rows) {
+  launch(stream, rows_by_width(out.n_rows, out.width), gather_rows_kernel, out, x, rows);
+}
+void argmax(const Stream& stream, int32_t* ids, Tensor x) {
+  launch(stream, {dim3(static_cast<unsigned>(x.n_rows)), dim3(1024)}, argmax_kernel, ids, x);
+}
+void rope(const Stream& stream, Tensor x, const int32_t* positions, const RopeParams& params) {
+  const int64_t n = static_cast<int64_t>(x.n_rows) * x.n_heads * (params.n_dims / 2);
+  launch(stream, one_thread_each(n), rope_kernel, x, positions, params);
+}
+
+}  // namespace glint::cuda
