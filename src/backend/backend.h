@@ -16,6 +16,7 @@
 #include <memory>
 #include <string_view>
 
+#include "backend/blocks.h"
 #include "backend/params.h"
 #include "tensor/host_tensor.h"
 
@@ -28,24 +29,6 @@ class Buffer {
   virtual void* data() const = 0;
   virtual size_t bytes() const = 0;
   float* floats() const { return static_cast<float*>(data()); }
-};
-
-/// Working memory of ffn_moe; sized for the largest step, allocated once.
-struct MoeScratch {
-  Tensor logits;     // [n_tokens, n_experts]
-  Routing routing;   // [n_tokens, top_k]
-  Tensor gate;       // [n_tokens * top_k, d_ff]; 2 * d_ff wide when gate and up are one fused weight
-  Tensor up;         // [n_tokens * top_k, d_ff]; unused when fused
-  Tensor expert_out; // [n_tokens * top_k, d_model]
-};
-
-/// Weights of a mixture of experts. Either gate and up, or, with `up` absent, a `gate` of 2 * d_ff rows per expert: the
-/// gate's, then the up projection's.
-struct MoeWeights {
-  Weight router;  // [n_experts, d_model], bias allowed
-  Weight gate;    // n_experts x [d_ff, d_model]
-  Weight up;      // n_experts x [d_ff, d_model]
-  Weight down;    // n_experts x [d_model, d_ff]
 };
 
 class Backend {
@@ -100,13 +83,29 @@ class Backend {
   /// ids[i] = index of the largest value of row i; ties to the lowest. NaN ranks below everything.
   virtual void argmax(int32_t* ids, Tensor x) = 0;
 
-  // ---- fused ops: the default bodies (fused.cpp) call the primitives; a backend overrides one only with a measurement ----
-  /// x += delta; out = rms_norm(x).
-  virtual void add_rms_norm(Tensor out, Tensor x, Tensor delta, float eps, const Weight& w);
+  // ---- fused ops: default bodies in blocks.cpp call the primitives; a backend overrides one only with a measurement ----
   /// out += sum of the chosen experts' down(act(gate x) * up x).
   virtual void ffn_moe(Tensor out, Tensor x, const MoeWeights& w, const RouteParams& route_params, Activation activation,
                        MoeScratch& scratch);
 
+  // ---- block ops: half a layer each, x += post_norm(f(norm(x))), x [n_tokens, d_model] ----
+  /// f: grouped-query attention over `cache`, which is extended by the batch's rows.
+  virtual void gqa_block(Tensor x, const BlockContext& block, const GqaShape& shape, const GqaWeights& weights,
+                         const KvLayer& cache, const RopeParams& rope_params);
+  /// f: multi-head latent attention, likewise.
+  virtual void mla_block(Tensor x, const BlockContext& block, const MlaShape& shape, const MlaWeights& weights,
+                         const KvLayer& cache, const RopeParams& rope_params);
+  /// f: the gated feed-forward, down(act(gate x) * up x) (arXiv 2002.05202).
+  virtual void glu_block(Tensor x, const BlockContext& block, const GluShape& shape, const GluWeights& weights);
+  /// f: a mixture of experts with an optional shared one.
+  virtual void moe_block(Tensor x, const BlockContext& block, const MoeShape& shape, const MoeLayerWeights& weights);
+
+  // ---- steps ----
+  /// Bytes that prepare() will allocate.
+  virtual int64_t workspace_bytes(const StepLimits&) const { return 0; }
+  /// Allocates all that steps within these limits need besides the decoder's scratch; nothing is allocated afterwards.
+  /// Throws Error when memory does not suffice.
+  virtual void prepare(const StepLimits&) {}
   /// Runs body now. A backend with recordable work may capture it the first time it sees key and replay after; all
   /// varying data must sit in the buffers of Batch.
   virtual void replay(uint64_t key, const std::function<void()>& body) {

@@ -35,6 +35,7 @@ Decoder::Decoder(const LoadedModel& model, Backend& backend, const DecoderOption
   for (std::vector<int32_t>* host : {&host_ids_, &host_positions_, &host_sequences_}) {
     host->reserve(static_cast<size_t>(options.max_tokens));
   }
+  backend.prepare(step_limits(model.spec, options));
   for (const LayerSpec& layer : model.spec.layers) rope_.push_back(upload_rope(backend, layer, options.n_ctx, rope_tables_));
   if (options.nextn) {
     for (const LayerSpec& layer : model.spec.nextn_layers) rope_.push_back(upload_rope(backend, layer, options.n_ctx, rope_tables_));
@@ -82,46 +83,34 @@ void Decoder::truncate(int sequence, int n_tokens) {
   held = std::min(held, n_tokens);
 }
 
-/// One block. On entry x lacks the previous block's output, which is still in delta (unless `first`), so that adding it and
-/// norming the sum are one op.
-void Decoder::run_layer(Tensor x, const LayerSpec& layer, const LayerWeights& weights, int index, bool first) {
-  const int n = batch_.n_tokens;
-  const float eps = spec().eps;
-  const Tensor normed = scratch_.normed.rows(0, n);
-  const Tensor delta = scratch_.delta.rows(0, n);
-  const StepContext step{backend_, spec(), scratch_, batch_, cache_.layer(index), rope_[static_cast<size_t>(index)]};
-
-  if (first) {
-    backend_.rms_norm(normed, x, eps, weights.attention_norm);
-  } else {
-    backend_.add_rms_norm(normed, x, delta, eps, weights.attention_norm);
-  }
+void Decoder::run_layer(Tensor x, const LayerSpec& layer, const LayerWeights& weights, int index) {
+  const StepContext step{backend_, spec(), cache_.layer(index), rope_[static_cast<size_t>(index)]};
   std::visit(
       [&](const auto& attention) {
         using Weights = typename WeightsOf<std::decay_t<decltype(attention)>>::type;
-        run_attention(step, delta, normed, attention, std::get<Weights>(weights.attention));
+        run_attention(step, x, {batch_, spec().eps, weights.attention_norm, weights.post_attention_norm, scratch_.block},
+                      attention, std::get<Weights>(weights.attention));
       },
       layer.attention);
-  if (layer.post_norms) backend_.rms_norm(delta, delta, eps, weights.post_attention_norm);
-  backend_.add_rms_norm(normed, x, delta, eps, weights.ffn_norm);
   std::visit(
       [&](const auto& ffn) {
         using Weights = typename WeightsOf<std::decay_t<decltype(ffn)>>::type;
-        run_ffn(step, delta, normed, ffn, std::get<Weights>(weights.ffn));
+        run_ffn(step, x, {batch_, spec().eps, weights.ffn_norm, weights.post_ffn_norm, scratch_.block}, ffn,
+                std::get<Weights>(weights.ffn));
       },
       layer.ffn);
-  if (layer.post_norms) backend_.rms_norm(delta, delta, eps, weights.post_ffn_norm);
 }
 
 void Decoder::forward(std::span<const Row> rows) {
   if (rows.empty()) return;
   upload(rows);
   const Tensor x = scratch_.x.rows(0, batch_.n_tokens);
-  backend_.embed(x, batch_.ids, spec().embedding_scale, model_.weights.embedding);
-  for (size_t i = 0; i < spec().layers.size(); ++i) {
-    run_layer(x, spec().layers[i], model_.weights.layers[i], static_cast<int>(i), i == 0);
-  }
-  backend_.add(x, scratch_.delta.rows(0, batch_.n_tokens));
+  backend_.replay(static_cast<uint64_t>(batch_.n_tokens), [&] {
+    backend_.embed(x, batch_.ids, spec().embedding_scale, model_.weights.embedding);
+    for (size_t i = 0; i < spec().layers.size(); ++i) {
+      run_layer(x, spec().layers[i], model_.weights.layers[i], static_cast<int>(i));
+    }
+  });
 }
 
 std::span<const float> Decoder::head_logits(Tensor hidden, std::span<const int> indices, const Weight& norm, const Weight& head) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Runs a model: token ids in, logits out. One loop for every architecture (decoder.cpp); what differs lives in the
-// overloads of attention_*.cpp and ffn_*.cpp (blocks.h), chosen by the spec's variants. All of the backend's memory is
+// overloads of blocks.h, chosen by the spec's variants. All of the backend's memory is
 // allocated in the constructor. One thread at a time.
 // Tested by tests/unit/model/golden_test.cpp (against Hugging Face) and decoder_test.cpp (invariants).
 #pragma once
@@ -58,7 +58,8 @@ class Decoder {
  private:
   void check_rows(std::span<const Row> rows) const;
   void upload(std::span<const Row> rows);
-  void run_layer(Tensor x, const LayerSpec& spec, const LayerWeights& weights, int layer, bool first);
+  /// x passes through one layer: attention, then feed-forward, each added to it.
+  void run_layer(Tensor x, const LayerSpec& layer, const LayerWeights& weights, int index);
   std::span<const float> head_logits(Tensor hidden, std::span<const int> indices, const Weight& norm, const Weight& head);
 
   const LoadedModel& model_;

@@ -27,8 +27,7 @@ void Decoder::forward_nextn(std::span<const int32_t> next_ids) {
   backend_.rms_norm(hidden, scratch_.x.rows(0, n), spec().eps, model_.weights.output_norm);
   backend_.rms_norm(hidden, hidden, spec().eps, weights.hidden_norm);
   backend_.matmul(x, pair, weights.eh_proj);
-  run_layer(x, spec().nextn_layers[0], weights.layer, static_cast<int>(spec().layers.size()), true);
-  backend_.add(x, scratch_.delta.rows(0, n));
+  run_layer(x, spec().nextn_layers[0], weights.layer, static_cast<int>(spec().layers.size()));
 }
 
 std::span<const float> Decoder::nextn_logits(std::span<const int> indices) {

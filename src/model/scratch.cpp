@@ -42,6 +42,29 @@ struct Widths {
 
 }  // namespace
 
+StepLimits step_limits(const ModelSpec& spec, const DecoderOptions& options) {
+  StepLimits limits{.max_tokens = options.max_tokens,
+                    .n_ctx = options.n_ctx,
+                    .n_sequences = options.n_sequences,
+                    .d_model = spec.d_model,
+                    .n_heads = spec.n_heads};
+  const auto add = [&](const LayerSpec& layer) {
+    if (const auto* mla = std::get_if<MlaSpec>(&layer.attention)) {
+      limits.d_latent = std::max(limits.d_latent, mla->kv_rank + mla->d_rope);
+      limits.d_expanded = std::max(limits.d_expanded, spec.n_heads * (mla->d_nope + mla->d_v));
+    }
+    if (const auto* moe = std::get_if<MoeSpec>(&layer.ffn)) {
+      limits.n_experts = std::max(limits.n_experts, moe->n_experts);
+      limits.top_k = std::max(limits.top_k, moe->route.top_k);
+    }
+  };
+  for (const LayerSpec& layer : spec.layers) add(layer);
+  if (options.nextn) {
+    for (const LayerSpec& layer : spec.nextn_layers) add(layer);
+  }
+  return limits;
+}
+
 void Scratch::lay_out(const ModelSpec& spec, const DecoderOptions& options, const Allocate& allocate) {
   const int n = options.max_tokens;
   const int d_model = spec.d_model;
@@ -61,31 +84,31 @@ void Scratch::lay_out(const ModelSpec& spec, const DecoderOptions& options, cons
     pair = tensor(n, 2LL * d_model);
   }
   x = tensor(n, d_model);
-  normed = tensor(n, d_model);
-  delta = tensor(n, d_model);
-  zeros = tensor(1, d_model);
-  zeros.n_rows = n;
-  zeros.row_stride = 0;
-  q = tensor(n, widths.q);
-  k = tensor(n, widths.kv);
-  v = tensor(n, widths.kv);
-  attended = tensor(n, widths.attended);
-  q_low = tensor(n, widths.q_low);
-  latent = tensor(n, widths.latent);
-  q_latent = tensor(n, static_cast<int64_t>(spec.n_heads) * widths.latent);
-  o_latent = tensor(n, static_cast<int64_t>(spec.n_heads) * widths.kv_rank);
-  gate = tensor(n, widths.d_ff);
-  up = tensor(n, widths.d_ff);
+  block.normed = tensor(n, d_model);
+  block.delta = tensor(n, d_model);
+  block.zeros = tensor(1, d_model);
+  block.zeros.n_rows = n;
+  block.zeros.row_stride = 0;
+  block.q = tensor(n, widths.q);
+  block.k = tensor(n, widths.kv);
+  block.v = tensor(n, widths.kv);
+  block.attended = tensor(n, widths.attended);
+  block.q_low = tensor(n, widths.q_low);
+  block.latent = tensor(n, widths.latent);
+  block.q_latent = tensor(n, static_cast<int64_t>(spec.n_heads) * widths.latent);
+  block.o_latent = tensor(n, static_cast<int64_t>(spec.n_heads) * widths.kv_rank);
+  block.gate = tensor(n, widths.d_ff);
+  block.up = tensor(n, widths.d_ff);
   if (widths.n_experts > 0) {
     const int n_slots = n * widths.top_k;
-    moe.logits = tensor(n, widths.n_experts);
-    moe.routing.expert = integers(n_slots);
-    moe.routing.weight = static_cast<float*>(allocate(static_cast<size_t>(n_slots) * sizeof(float)));
-    moe.routing.n_tokens = n;
-    moe.routing.top_k = widths.top_k;
-    moe.gate = tensor(n_slots, widths.d_gate_expert);
-    moe.up = tensor(n_slots, widths.d_up_expert);
-    moe.expert_out = tensor(n_slots, d_model);
+    block.moe.logits = tensor(n, widths.n_experts);
+    block.moe.routing.expert = integers(n_slots);
+    block.moe.routing.weight = static_cast<float*>(allocate(static_cast<size_t>(n_slots) * sizeof(float)));
+    block.moe.routing.n_tokens = n;
+    block.moe.routing.top_k = widths.top_k;
+    block.moe.gate = tensor(n_slots, widths.d_gate_expert);
+    block.moe.up = tensor(n_slots, widths.d_up_expert);
+    block.moe.expert_out = tensor(n_slots, d_model);
   }
   head_rows = tensor(kLogitRows, d_model);
   logits = tensor(kLogitRows, spec.n_vocab);
@@ -105,7 +128,7 @@ Scratch::Scratch(Backend& backend, const ModelSpec& spec, const DecoderOptions& 
     return buffers_.back()->data();
   });
   const std::vector<float> zero_row(static_cast<size_t>(spec.d_model), 0.0f);
-  backend.upload(zeros.data, zero_row.data(), zero_row.size() * sizeof(float));
+  backend.upload(block.zeros.data, zero_row.data(), zero_row.size() * sizeof(float));
 }
 
 int64_t Scratch::bytes_for(const ModelSpec& spec, const DecoderOptions& options) {

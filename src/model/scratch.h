@@ -16,30 +16,17 @@
 
 namespace glint {
 
+/// The largest step of a decoder, as the backend needs to know it.
+StepLimits step_limits(const ModelSpec& spec, const DecoderOptions& options);
+
 struct Scratch {
   Scratch(Backend& backend, const ModelSpec& spec, const DecoderOptions& options);
 
   /// What the constructor will allocate.
   static int64_t bytes_for(const ModelSpec& spec, const DecoderOptions& options);
 
-  // [max_tokens, d_model]
-  Tensor x;       // the residual
-  Tensor normed;  // input of a block
-  Tensor delta;   // output of a block
-  Tensor zeros;   // one row of zeros seen as many
-  // attention
-  Tensor q;          // [max_tokens, n_heads * width of a query head]
-  Tensor k;          // [max_tokens, n_kv * d_head]
-  Tensor v;          // [max_tokens, n_kv * d_head]
-  Tensor attended;   // [max_tokens, n_heads * d_v]
-  Tensor q_low;      // MLA: [max_tokens, q_rank]
-  Tensor latent;     // MLA: [max_tokens, kv_rank + d_rope]
-  Tensor q_latent;   // MLA: [max_tokens, n_heads, kv_rank + d_rope]
-  Tensor o_latent;   // MLA: [max_tokens, n_heads, kv_rank]
-  // feed-forward
-  Tensor gate;  // [max_tokens, largest d_ff]
-  Tensor up;
-  MoeScratch moe;
+  Tensor x;  // [max_tokens, d_model] the residual
+  BlockScratch block;
   // prediction block
   Tensor nextn_x;  // [max_tokens, d_model] its residual; x stays what the trunk left
   Tensor pair;     // [max_tokens, 2 * d_model]

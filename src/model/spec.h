@@ -68,7 +68,7 @@ struct MoeSpec {
   bool bias = false;            // on router and experts
   bool selection_bias = false;
   bool fused_gate_up = false;
-  RouteParams route;            // the selection_bias pointer is filled in by ffn_moe.cpp
+  RouteParams route;            // the selection_bias pointer is filled in by blocks.cpp
 };
 
 using AttentionSpec = std::variant<GqaSpec, MlaSpec>;

@@ -17,40 +17,6 @@
 
 namespace glint {
 
-struct GqaWeights {
-  Weight q;       // [n_heads * d_head, d_model]
-  Weight k;       // [n_kv * d_head, d_model]
-  Weight v;       // [n_kv * d_head, d_model]
-  Weight output;  // [d_model, n_heads * d_head]
-  Weight q_norm;  // [d_head]
-  Weight k_norm;  // [d_head]
-  Weight sinks;   // [n_heads]
-};
-
-struct MlaWeights {
-  Weight q;          // [n_heads * (d_nope + d_rope), d_model] where q_rank is 0
-  Weight q_a;        // [q_rank, d_model]
-  Weight q_a_norm;   // [q_rank]
-  Weight q_b;        // [n_heads * (d_nope + d_rope), q_rank]
-  Weight kv_a;       // [kv_rank + d_rope, d_model]
-  Weight kv_a_norm;  // [kv_rank]
-  Weight k_b;        // n_heads x [kv_rank, d_nope]: un-rotated query into the latent's space
-  Weight v_b;        // n_heads x [d_v, kv_rank]: latent into values
-  Weight output;     // [d_model, n_heads * d_v]
-};
-
-struct GluWeights {
-  Weight gate;  // [d_ff, d_model]
-  Weight up;    // [d_ff, d_model]
-  Weight down;  // [d_model, d_ff]
-};
-
-struct MoeLayerWeights {
-  MoeWeights experts;
-  Weight selection_bias;  // [n_experts]
-  GluWeights shared;
-};
-
 /// The weights that go with an alternative of AttentionSpec or FfnSpec.
 template <class Spec>
 struct WeightsOf;

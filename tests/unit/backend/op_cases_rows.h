@@ -171,11 +171,6 @@ inline void add_row_cases(std::vector<OpCase>& all) {
     const OwnedTensor w = norm_weight(x.width);
     b.rms_norm(x, x, 1e-5f, b.import_weight(w.tensor()));
   });
-  add_for_shapes(all, "add_rms_norm", 80 * kEps, 0, [=](Backend& b, Tensor out, Tensor x) {
-    const OwnedTensor w = norm_weight(x.width);
-    const GappedRows delta(b, x.n_rows, x.n_heads, x.width, 39);
-    b.add_rms_norm(out, x, delta.tensor(), 1e-5f, b.import_weight(w.tensor()));
-  });
   for (const bool interleaved : {false, true}) {
     for (const int n_dims : {2, 6, 40, 64}) {
       for (const int n_rows : {1, 3, 100}) all.push_back(rope_case(interleaved, n_dims, n_rows));

@@ -77,16 +77,6 @@ TEST(CpuBackend, AddAndCopy) {
   }
 }
 
-TEST(CpuBackend, AddRmsNorm) {
-  Rows x(7, 100, 1);
-  Rows delta(7, 100, 2);
-  RandomWeight weight(DType::kF32, {100}, 3, 1);
-  compare(Rows(7, 100, 4), 20 * kEps, 0, [&](Backend& b, Tensor out) {
-    Rows sum = x;
-    b.add_rms_norm(out, sum.tensor(), delta.tensor(), 1e-6f, b.import_weight(weight.tensor()));
-  });
-}
-
 TEST(CpuBackend, ScaleAndSoftcap) {
   for (const auto& [n_rows, width] : kShapes) {
     Rows x(n_rows, width, 1, 20);
