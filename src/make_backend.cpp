@@ -3,14 +3,15 @@
 
 #include "base/check.h"
 #include "cpu/cpu_backend.h"
+#include "cuda/cuda_backend.h"
 
 namespace glint {
 
 std::unique_ptr<Backend> make_backend(const std::string& name, int n_threads) {
   if (name == "cpu") return make_cpu_backend({.n_threads = n_threads});
   if (name == "ref") return make_ref_backend();
-  if (name == "cuda") fail("--backend cuda: this build has no CUDA backend; use --backend cpu");
-  fail("--backend {} is unknown; known are cpu and ref", name);
+  if (name == "cuda") return make_cuda_backend();
+  fail("--backend {} is unknown; known are cpu, cuda and ref", name);
 }
 
 }  // namespace glint

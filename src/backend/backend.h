@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What a model may ask of a machine. Immediate mode: a call computes (CPU) or enqueues (CUDA); there is no graph
-// framework. `ref` (backend/ref.cpp) is the scalar oracle and defines the meaning of every op; cpu/ and cuda/ must agree
-// with it. One thread at a time may use a Backend.
+// framework. `ref` (backend/ref.cpp) is the scalar oracle and defines the meaning of every op; cpu/ and cuda/ must
+// agree with it. One thread at a time may use a Backend.
 //
 // Every op computes each output row from that row's inputs alone and in a fixed order, so a row's bits do not depend
 // on the batch it sits in, on thread count or on cache placement.
@@ -42,8 +42,8 @@ class Backend {
   virtual void upload(void* destination, const void* host_source, size_t bytes) = 0;
   /// Waits for all enqueued work.
   virtual void download(void* host_destination, const void* source, size_t bytes) = 0;
-  /// Aliases, repacks or uploads a mapped tensor of 1 to 3 dims ([n_in], [n_out, n_in], [count, n_out, n_in]); `tensor.bytes`
-  /// must outlive the weight. A 1-dim tensor becomes [1, n_in].
+  /// Aliases, repacks or uploads a mapped tensor of 1 to 3 dims ([n_in], [n_out, n_in], [count, n_out, n_in]);
+  /// `tensor.bytes` must outlive the weight. A 1-dim tensor becomes [1, n_in].
   virtual Weight import_weight(const HostTensor& tensor) = 0;
 
   // ---- primitives ----
@@ -66,12 +66,14 @@ class Backend {
   virtual void matmul_experts(Tensor out, Tensor x, const Weight& w, const Routing& routing) = 0;
   /// Rotates the first n_dims of every head of x in place; positions: [n_rows] int32.
   virtual void rope(Tensor x, const int32_t* positions, const RopeParams& params) = 0;
-  /// Writes k [n, n_kv, d_k] and v [n, n_kv, d_v] (ignored when the layer has no V) to the cache, rounded to its format.
+  /// Writes k [n, n_kv, d_k] and v [n, n_kv, d_v] (ignored when the layer has no V) to the cache, rounded to its
+  /// format.
   virtual void kv_store(const KvLayer& layer, Tensor k, Tensor v, const Batch& batch) = 0;
   /// out [n, n_heads, d_v] from q [n, n_heads, d_k]; token t sees cached positions of its sequence up to its own.
   /// Query head h reads key/value head h / (n_heads / n_kv).
   virtual void attend(Tensor out, Tensor q, const KvLayer& layer, const Batch& batch, const AttendParams& params) = 0;
-  /// gate = act(gate) * up, in place. kGptOssSwiglu: g = min(gate, 7), u = clamp(up, -7, 7), g * sigmoid(1.702 g) * (u + 1).
+  /// gate = act(gate) * up, in place. kGptOssSwiglu: g = min(gate, 7), u = clamp(up, -7, 7), g * sigmoid(1.702 g) * (u
+  /// + 1).
   virtual void glu(Tensor gate, Tensor up, Activation activation) = 0;
   /// Chooses experts from router logits [n_tokens, n_experts]. NaN ranks below everything. Scores are rounded to f32
   /// before they are compared.
@@ -83,10 +85,11 @@ class Backend {
   /// ids[i] = index of the largest value of row i; ties to the lowest. NaN ranks below everything.
   virtual void argmax(int32_t* ids, Tensor x) = 0;
 
-  // ---- fused ops: default bodies in blocks.cpp call the primitives; a backend overrides one only with a measurement ----
+  // ---- fused ops: default bodies in blocks.cpp call the primitives; a backend overrides one only with a measurement
+  // ----
   /// out += sum of the chosen experts' down(act(gate x) * up x).
-  virtual void ffn_moe(Tensor out, Tensor x, const MoeWeights& w, const RouteParams& route_params, Activation activation,
-                       MoeScratch& scratch);
+  virtual void ffn_moe(Tensor out, Tensor x, const MoeWeights& w, const RouteParams& route_params,
+                       Activation activation, MoeScratch& scratch);
 
   // ---- block ops: half a layer each, x += post_norm(f(norm(x))), x [n_tokens, d_model] ----
   /// f: grouped-query attention over `cache`, which is extended by the batch's rows.
@@ -101,6 +104,8 @@ class Backend {
   virtual void moe_block(Tensor x, const BlockContext& block, const MoeShape& shape, const MoeLayerWeights& weights);
 
   // ---- steps ----
+  /// Called once a layer after its weights are imported: a backend may add its own copies.
+  virtual void adapt(MlaWeights&) {}
   /// Bytes that prepare() will allocate.
   virtual int64_t workspace_bytes(const StepLimits&) const { return 0; }
   /// Allocates all that steps within these limits need besides the decoder's scratch; nothing is allocated afterwards.

@@ -9,7 +9,9 @@ namespace glint {
 namespace {
 
 /// The front of a scratch tensor as [n_rows, width].
-Tensor front(Tensor scratch, int n_rows, int width) { return Tensor::matrix(scratch.data, n_rows, width); }
+Tensor front(Tensor scratch, int n_rows, int width) {
+  return Tensor::matrix(scratch.data, n_rows, width);
+}
 
 Tensor normed_input(Backend& backend, Tensor x, const BlockContext& block) {
   const Tensor normed = front(block.scratch.normed, x.n_rows, x.width);
@@ -67,8 +69,8 @@ void Backend::gqa_block(Tensor x, const BlockContext& block, const GqaShape& sha
   add_output(*this, x, delta, block);
 }
 
-// In absorbed form. Keys and values of all heads are linear in one latent row c of kv_rank values, so instead of expanding
-// c for every cached token, the query is taken into the latent's space:
+// In absorbed form. Keys and values of all heads are linear in one latent row c of kv_rank values, so instead of
+// expanding c for every cached token, the query is taken into the latent's space:
 //   score = (k_b^T q_nope) . c + q_rope . k_rope        out_h = v_b (sum of p * c)
 // The cache row is [normed c | rotated k_rope]; its first kv_rank values are also the "values".
 void Backend::mla_block(Tensor x, const BlockContext& block, const MlaShape& shape, const MlaWeights& weights,

@@ -61,15 +61,16 @@ struct GqaWeights {
 };
 
 struct MlaWeights {
-  Weight q;          // [n_heads * (d_nope + d_rope), d_model] where q_rank is 0
-  Weight q_a;        // [q_rank, d_model]
-  Weight q_a_norm;   // [q_rank]
-  Weight q_b;        // [n_heads * (d_nope + d_rope), q_rank]
-  Weight kv_a;       // [kv_rank + d_rope, d_model]
-  Weight kv_a_norm;  // [kv_rank]
-  Weight k_b;        // n_heads x [kv_rank, d_nope]: un-rotated query into the latent's space
-  Weight v_b;        // n_heads x [d_v, kv_rank]: latent into values
-  Weight output;     // [d_model, n_heads * d_v]
+  Weight q;               // [n_heads * (d_nope + d_rope), d_model] where q_rank is 0
+  Weight q_a;             // [q_rank, d_model]
+  Weight q_a_norm;        // [q_rank]
+  Weight q_b;             // [n_heads * (d_nope + d_rope), q_rank]
+  Weight kv_a;            // [kv_rank + d_rope, d_model]
+  Weight kv_a_norm;       // [kv_rank]
+  Weight k_b;             // n_heads x [kv_rank, d_nope]: un-rotated query into the latent's space
+  Weight v_b;             // n_heads x [d_v, kv_rank]: latent into values
+  Weight k_b_transposed;  // n_heads x [d_nope, kv_rank]: latent into keys; only where a backend makes it (adapt)
+  Weight output;          // [d_model, n_heads * d_v]
 };
 
 struct GluWeights {
@@ -139,8 +140,9 @@ struct StepLimits {
   int n_sequences = 0;
   int d_model = 0;
   int n_heads = 0;
-  int d_latent = 0;    // of MLA's cache row; 0: no MLA
-  int d_expanded = 0;  // of MLA's keys and values of one token, all heads, expanded from the latent
+  int d_latent = 0;          // of MLA's cache row; 0: no MLA
+  int d_expanded = 0;        // of MLA's keys and values of one token, all heads, expanded from the latent
+  int64_t input_values = 0;  // of the largest input of a product, all rows of a step
   int n_experts = 0;
   int top_k = 0;
 };

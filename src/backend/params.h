@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/check.h"
@@ -71,13 +72,22 @@ enum class Activation { kSilu, kGeluTanh, kGptOssSwiglu };  // the last: clamped
 /// any context extension already in it.
 struct RopeParams {
   int n_dims = 0;
-  bool interleaved = false;  // pairs (2i, 2i+1); otherwise (i, i + n_dims/2)
-  float scale = 1;           // multiplies cos and sin ("attention factor")
+  bool interleaved = false;                  // pairs (2i, 2i+1); otherwise (i, i + n_dims/2)
+  float scale = 1;                           // multiplies cos and sin ("attention factor")
   const float* inverse_frequency = nullptr;  // [n_dims / 2] f32 in backend memory; angle = position * this, in f32
 };
 
+/// Consecutive rows of one step that belong to one sequence.
+struct Segment {
+  int sequence = 0;
+  int first_row = 0;
+  int n_rows = 0;
+  int first_position = 0;
+};
+
 /// Rows of one step and where they go in the cache. Rows of one sequence are consecutive and ascend by position.
-/// Arrays live in backend memory; nothing that varies between steps is anywhere else.
+/// Arrays live in backend memory; nothing that varies between steps is anywhere else, but for `host_segments`, which a
+/// replayed step must not look at.
 struct Batch {
   int n_tokens = 0;
   const int32_t* ids = nullptr;         // [n_tokens]
@@ -85,6 +95,7 @@ struct Batch {
   const int32_t* sequences = nullptr;   // [n_tokens] row of page_table
   const int32_t* page_table = nullptr;  // [n_sequences, max_pages] physical page of each logical page
   int max_pages = 0;
+  std::span<const Segment> host_segments = {};  // the rows once more, for launch shapes of large steps
 };
 
 /// Tokens a page of the cache holds.
@@ -117,7 +128,7 @@ enum class Gate { kSoftmax, kSigmoid, kSoftmaxAfterTopK };
 struct RouteParams {
   Gate gate = Gate::kSoftmax;
   int top_k = 0;
-  int n_groups = 1;       // experts in equal groups of which only the best n_groups_used compete; a group's score is the
+  int n_groups = 1;  // experts in equal groups of which only the best n_groups_used compete; a group's score is the
   int n_groups_used = 1;  // sum of its best two with sigmoid gates (arXiv 2412.19437), its best otherwise (2405.04434)
   bool renormalise = false;
   float scale = 1;

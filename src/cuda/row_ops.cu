@@ -2,8 +2,10 @@
 #include "cuda/row_ops.h"
 
 #include "cuda/device/activation.cuh"
+#include "cuda/device/input.cuh"
 #include "cuda/device/norm.cuh"
 #include "cuda/device/ptx.cuh"
+#include "cuda/device/rank.cuh"
 #include "cuda/launch.h"
 
 namespace glint::cuda {
@@ -21,6 +23,23 @@ __global__ void __launch_bounds__(kNormThreads) rms_norm_kernel(Tensor out, Tens
   float* to = out.data + row * out.row_stride + head * out.head_stride;
   const float scale = rms_scale(from, x.width, eps, scratch);
   for (int i = static_cast<int>(threadIdx.x); i < x.width; i += kNormThreads) to[i] = from[i] * scale * weight[i];
+  let_next_kernel_start();
+}
+
+/// One block a head of a row.
+__global__ void __launch_bounds__(kNormThreads)
+    to_half_kernel(__half* out, Tensor x, float scale, const float* norm, float eps) {
+  __shared__ float scratch[kNormThreads / 32];
+  wait_for_previous_kernel();
+  const int64_t row = blockIdx.x;
+  const int64_t head = blockIdx.y;
+  const int n_columns = half_columns(x.width);
+  const float* from = x.data + row * x.row_stride + head * x.head_stride;
+  __half* to = out + (row * x.n_heads + head) * n_columns;
+  if (norm != nullptr) scale *= rms_scale(from, x.width, eps, scratch);
+  for (int i = static_cast<int>(threadIdx.x); i < n_columns; i += kNormThreads) {
+    to[i] = i < x.width ? to_input(from[i], scale, norm, i) : __float2half_rn(0.0f);
+  }
   let_next_kernel_start();
 }
 
@@ -56,18 +75,35 @@ __global__ void __launch_bounds__(kThreads) glu_kernel(Tensor gate, Tensor up, A
   for_each_pair(gate, up, [=](float g, float u) { return activate(g, u, activation); });
 }
 
+/// The weighted sum of a token's experts, in slot order.
+__device__ __forceinline__ float add_experts(float sum, Tensor expert_out, const Routing& routing, int token, int i) {
+  for (int s = 0; s < routing.top_k; ++s) {
+    const int slot = token * routing.top_k + s;
+    sum = __fmaf_rn(routing.weight[slot], expert_out.data[slot * expert_out.row_stride + i], sum);
+  }
+  return sum;
+}
+
 /// One thread a value of a token.
 __global__ void __launch_bounds__(kThreads) combine_kernel(Tensor out, Tensor expert_out, Routing routing) {
   wait_for_previous_kernel();
   const int token = static_cast<int>(blockIdx.y);
   const int i = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
   if (i < out.width) {
-    float sum = out.data[token * out.row_stride + i];
-    for (int s = 0; s < routing.top_k; ++s) {
-      const int slot = token * routing.top_k + s;
-      sum = __fmaf_rn(routing.weight[slot], expert_out.data[slot * expert_out.row_stride + i], sum);
-    }
-    out.data[token * out.row_stride + i] = sum;
+    float& to = out.data[token * out.row_stride + i];
+    to = add_experts(to, expert_out, routing, token, i);
+  }
+  let_next_kernel_start();
+}
+
+__global__ void __launch_bounds__(kThreads)
+    add_combined_kernel(Tensor x, Tensor shared, Tensor expert_out, Routing routing) {
+  wait_for_previous_kernel();
+  const int token = static_cast<int>(blockIdx.y);
+  const int i = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
+  if (i < x.width) {
+    const float first = shared.data != nullptr ? shared.data[token * shared.row_stride + i] : 0.0f;
+    x.data[token * x.row_stride + i] += add_experts(first, expert_out, routing, token, i);
   }
   let_next_kernel_start();
 }
@@ -76,33 +112,28 @@ __global__ void __launch_bounds__(kThreads) gather_rows_kernel(Tensor out, Tenso
   wait_for_previous_kernel();
   const int row = static_cast<int>(blockIdx.y);
   const int i = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
-  if (i < out.width) out.data[row * out.row_stride + i] = x.data[rows[row] * x.row_stride + i];
+  if (i < out.n_heads * out.width) {
+    const int head = i / out.width;
+    const int at = i % out.width;
+    out.data[row * out.row_stride + head * out.head_stride + at] =
+        x.data[rows[row] * x.row_stride + head * x.head_stride + at];
+  }
   let_next_kernel_start();
-}
-
-/// Larger value first, then lower index; NaN ranks below everything. Packed so that the larger key wins.
-__device__ __forceinline__ unsigned long long argmax_key(float value, int index) {
-  unsigned bits = __float_as_uint(value);
-  bits = (bits & 0x80000000u) != 0 ? ~bits : bits | 0x80000000u;
-  if (value != value) bits = 0;
-  if (value == 0) bits = 0x80000000u;  // -0 equals 0
-  return static_cast<unsigned long long>(bits) << 32 | (0xffffffffu - static_cast<unsigned>(index));
 }
 
 /// One block a row.
 __global__ void __launch_bounds__(1024) argmax_kernel(int32_t* ids, Tensor x) {
-  __shared__ unsigned long long best_of_warp[32];
+  __shared__ RankKey first_of_warp[32];
   wait_for_previous_kernel();
   const float* row = x.data + static_cast<int64_t>(blockIdx.x) * x.row_stride;
-  unsigned long long best = 0;
-  for (int i = static_cast<int>(threadIdx.x); i < x.width; i += 1024) best = max(best, argmax_key(row[i], i));
-#pragma unroll
-  for (int bit = 16; bit > 0; bit >>= 1) best = max(best, __shfl_xor_sync(kAllLanes, best, bit));
-  if (threadIdx.x % 32 == 0) best_of_warp[threadIdx.x / 32] = best;
+  RankKey first = 0;
+  for (int i = static_cast<int>(threadIdx.x); i < x.width; i += 1024) first = max(first, rank_key(row[i], i));
+  first = warp_first(first);
+  if (threadIdx.x % 32 == 0) first_of_warp[threadIdx.x / 32] = first;
   __syncthreads();
   if (threadIdx.x == 0) {
-    for (int w = 1; w < 32; ++w) best = max(best, best_of_warp[w]);
-    ids[blockIdx.x] = static_cast<int32_t>(0xffffffffu - static_cast<unsigned>(best));
+    for (int w = 1; w < 32; ++w) first = max(first, first_of_warp[w]);
+    ids[blockIdx.x] = index_of(first);
   }
   let_next_kernel_start();
 }
@@ -137,6 +168,10 @@ void rms_norm(const Stream& stream, Tensor out, Tensor x, float eps, const float
   launch(stream, {dim3(static_cast<unsigned>(x.n_rows), static_cast<unsigned>(x.n_heads)), dim3(kNormThreads)},
          rms_norm_kernel, out, x, eps, weight);
 }
+void to_half(const Stream& stream, __half* out, Tensor x, float scale, const float* norm, float eps) {
+  launch(stream, {dim3(static_cast<unsigned>(x.n_rows), static_cast<unsigned>(x.n_heads)), dim3(kNormThreads)},
+         to_half_kernel, out, x, scale, norm, eps);
+}
 void add(const Stream& stream, Tensor out, Tensor x) {
   launch(stream, one_thread_each(values_of(x)), add_kernel, out, x);
 }
@@ -152,8 +187,11 @@ void glu(const Stream& stream, Tensor gate, Tensor up, Activation activation) {
 void combine(const Stream& stream, Tensor out, Tensor expert_out, const Routing& routing) {
   launch(stream, rows_by_width(out.n_rows, out.width), combine_kernel, out, expert_out, routing);
 }
+void add_combined(const Stream& stream, Tensor x, Tensor shared, Tensor expert_out, const Routing& routing) {
+  launch(stream, rows_by_width(x.n_rows, x.width), add_combined_kernel, x, shared, expert_out, routing);
+}
 void gather_rows(const Stream& stream, Tensor out, Tensor x, const int32_t* rows) {
-  launch(stream, rows_by_width(out.n_rows, out.width), gather_rows_kernel, out, x, rows);
+  launch(stream, rows_by_width(out.n_rows, out.n_heads * out.width), gather_rows_kernel, out, x, rows);
 }
 void argmax(const Stream& stream, int32_t* ids, Tensor x) {
   launch(stream, {dim3(static_cast<unsigned>(x.n_rows)), dim3(1024)}, argmax_kernel, ids, x);

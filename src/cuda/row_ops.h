@@ -5,6 +5,8 @@
 // Tested by tests/unit/cuda/op_cases_test.cpp.
 #pragma once
 
+#include <cuda_fp16.h>
+
 #include "backend/params.h"
 #include "cuda/device_memory.h"
 
@@ -16,8 +18,17 @@ void copy(const Stream& stream, Tensor out, Tensor x);
 void scale_softcap(const Stream& stream, Tensor x, float scale, float softcap);
 void glu(const Stream& stream, Tensor gate, Tensor up, Activation activation);
 void combine(const Stream& stream, Tensor out, Tensor expert_out, const Routing& routing);
+/// x[t] += shared[t] + sum over s of weight(t, s) * expert_out[t * top_k + s]; `shared` may be absent (data null).
+void add_combined(const Stream& stream, Tensor x, Tensor shared, Tensor expert_out, const Routing& routing);
 void gather_rows(const Stream& stream, Tensor out, Tensor x, const int32_t* rows);
 void argmax(const Stream& stream, int32_t* ids, Tensor x);
+/// out[r, h] = f16 of x[r, h] * scale, normed first if `norm` is given, then zeros up to a multiple of 64 columns; row
+/// r of `out` holds x's heads one after another. Rows start at multiples of 64 halves.
+void to_half(const Stream& stream, __half* out, Tensor x, float scale, const float* norm, float eps);
+/// Columns that a row of `width` takes in f16.
+constexpr int half_columns(int width) {
+  return (width + 63) / 64 * 64;
+}
 void rope(const Stream& stream, Tensor x, const int32_t* positions, const RopeParams& params);
 
 }  // namespace glint::cuda

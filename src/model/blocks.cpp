@@ -28,7 +28,8 @@ void run_attention(const StepContext& step, Tensor x, const BlockContext& block,
   step.backend.mla_block(x, block, shape, weights, step.cache, step.rope);
 }
 
-void run_ffn(const StepContext& step, Tensor x, const BlockContext& block, const GluSpec& spec, const GluWeights& weights) {
+void run_ffn(const StepContext& step, Tensor x, const BlockContext& block, const GluSpec& spec,
+             const GluWeights& weights) {
   step.backend.glu_block(x, block, {.d_ff = spec.d_ff, .activation = spec.activation}, weights);
 }
 

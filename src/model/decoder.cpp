@@ -10,13 +10,16 @@ namespace glint {
 namespace {
 
 /// Uploads the RoPE table that this context takes; nothing else of a layer depends on n_ctx.
-RopeParams upload_rope(Backend& backend, const LayerSpec& layer, int n_ctx, std::vector<std::unique_ptr<Buffer>>& storage) {
+RopeParams upload_rope(Backend& backend, const LayerSpec& layer, int n_ctx,
+                       std::vector<std::unique_ptr<Buffer>>& storage) {
   const RopeSpec& rope = std::visit([](const auto& spec) -> const RopeSpec& { return spec.rope; }, layer.attention);
   const bool use_long = !rope.long_inverse_frequency.empty() && n_ctx > rope.long_from;
   const std::vector<float>& table = use_long ? rope.long_inverse_frequency : rope.inverse_frequency;
   storage.push_back(backend.allocate(table.size() * sizeof(float)));
   backend.upload(storage.back()->data(), table.data(), table.size() * sizeof(float));
-  return {.n_dims = rope.n_dims, .interleaved = rope.interleaved, .scale = rope.scale,
+  return {.n_dims = rope.n_dims,
+          .interleaved = rope.interleaved,
+          .scale = rope.scale,
           .inverse_frequency = storage.back()->floats()};
 }
 
@@ -36,9 +39,11 @@ Decoder::Decoder(const LoadedModel& model, Backend& backend, const DecoderOption
     host->reserve(static_cast<size_t>(options.max_tokens));
   }
   backend.prepare(step_limits(model.spec, options));
-  for (const LayerSpec& layer : model.spec.layers) rope_.push_back(upload_rope(backend, layer, options.n_ctx, rope_tables_));
+  for (const LayerSpec& layer : model.spec.layers)
+    rope_.push_back(upload_rope(backend, layer, options.n_ctx, rope_tables_));
   if (options.nextn) {
-    for (const LayerSpec& layer : model.spec.nextn_layers) rope_.push_back(upload_rope(backend, layer, options.n_ctx, rope_tables_));
+    for (const LayerSpec& layer : model.spec.nextn_layers)
+      rope_.push_back(upload_rope(backend, layer, options.n_ctx, rope_tables_));
   }
 }
 
@@ -48,7 +53,8 @@ void Decoder::check_rows(std::span<const Row> rows) const {
   }
   for (size_t i = 0; i < rows.size(); ++i) {
     const Row& row = rows[i];
-    if (row.id < 0 || row.id >= spec().n_vocab) fail("token id {} is outside the vocabulary of {}", row.id, spec().n_vocab);
+    if (row.id < 0 || row.id >= spec().n_vocab)
+      fail("token id {} is outside the vocabulary of {}", row.id, spec().n_vocab);
     GLINT_CHECK(row.sequence >= 0 && row.sequence < options_.n_sequences && row.position >= 0);
     // What lies between the cached tokens and a row beyond them was never written.
     const bool continues = i > 0 && rows[i - 1].sequence == row.sequence;
@@ -62,7 +68,12 @@ void Decoder::upload(std::span<const Row> rows) {
   host_ids_.clear();
   host_positions_.clear();
   host_sequences_.clear();
+  host_segments_.clear();
   for (const Row& row : rows) {
+    if (host_segments_.empty() || host_segments_.back().sequence != row.sequence) {
+      host_segments_.push_back({row.sequence, static_cast<int>(host_ids_.size()), 0, row.position});
+    }
+    ++host_segments_.back().n_rows;
     host_ids_.push_back(row.id);
     host_positions_.push_back(row.position);
     host_sequences_.push_back(row.sequence);
@@ -73,8 +84,13 @@ void Decoder::upload(std::span<const Row> rows) {
   backend_.upload(scratch_.positions, host_positions_.data(), bytes);
   backend_.upload(scratch_.sequences, host_sequences_.data(), bytes);
   backend_.upload(scratch_.pages, cache_.page_table().data(), cache_.page_table().size_bytes());
-  batch_ = {.n_tokens = static_cast<int>(rows.size()), .ids = scratch_.ids, .positions = scratch_.positions,
-            .sequences = scratch_.sequences, .page_table = scratch_.pages, .max_pages = cache_.max_pages()};
+  batch_ = {.n_tokens = static_cast<int>(rows.size()),
+            .ids = scratch_.ids,
+            .positions = scratch_.positions,
+            .sequences = scratch_.sequences,
+            .page_table = scratch_.pages,
+            .max_pages = cache_.max_pages(),
+            .host_segments = host_segments_};
 }
 
 void Decoder::truncate(int sequence, int n_tokens) {
@@ -88,7 +104,8 @@ void Decoder::run_layer(Tensor x, const LayerSpec& layer, const LayerWeights& we
   std::visit(
       [&](const auto& attention) {
         using Weights = typename WeightsOf<std::decay_t<decltype(attention)>>::type;
-        run_attention(step, x, {batch_, spec().eps, weights.attention_norm, weights.post_attention_norm, scratch_.block},
+        run_attention(step, x,
+                      {batch_, spec().eps, weights.attention_norm, weights.post_attention_norm, scratch_.block},
                       attention, std::get<Weights>(weights.attention));
       },
       layer.attention);
@@ -113,7 +130,8 @@ void Decoder::forward(std::span<const Row> rows) {
   });
 }
 
-std::span<const float> Decoder::head_logits(Tensor hidden, std::span<const int> indices, const Weight& norm, const Weight& head) {
+std::span<const float> Decoder::head_logits(Tensor hidden, std::span<const int> indices, const Weight& norm,
+                                            const Weight& head) {
   const auto n_vocab = static_cast<size_t>(spec().n_vocab);
   host_logits_.resize(indices.size() * n_vocab);
   for (size_t at = 0; at < indices.size(); at += Scratch::kLogitRows) {

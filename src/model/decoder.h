@@ -35,7 +35,8 @@ class Decoder {
   /// Computes at most max_tokens rows and appends them to the cache. Throws Error, and changes nothing that was cached,
   /// for an id outside the vocabulary, a position outside the context, or a full cache.
   void forward(std::span<const Row> rows);
-  /// Logits of rows of the last forward, [indices.size(), n_vocab] on the host; valid until the next logits are asked for.
+  /// Logits of rows of the last forward, [indices.size(), n_vocab] on the host; valid until the next logits are asked
+  /// for.
   std::span<const float> logits(std::span<const int> indices);
 
   /// The prediction block (arXiv 2412.19437, section 2.2): pairs the hidden states of the last forward's rows with the
@@ -60,7 +61,8 @@ class Decoder {
   void upload(std::span<const Row> rows);
   /// x passes through one layer: attention, then feed-forward, each added to it.
   void run_layer(Tensor x, const LayerSpec& layer, const LayerWeights& weights, int index);
-  std::span<const float> head_logits(Tensor hidden, std::span<const int> indices, const Weight& norm, const Weight& head);
+  std::span<const float> head_logits(Tensor hidden, std::span<const int> indices, const Weight& norm,
+                                     const Weight& head);
 
   const LoadedModel& model_;
   Backend& backend_;
@@ -70,9 +72,10 @@ class Decoder {
   std::vector<std::unique_ptr<Buffer>> rope_tables_;
   std::vector<RopeParams> rope_;  // [n_layers + n_nextn]
   Batch batch_;
-  std::vector<int> n_cached_;                                       // [n_sequences]
+  std::vector<int> n_cached_;                                        // [n_sequences]
   std::vector<int32_t> host_ids_, host_positions_, host_sequences_;  // [max_tokens] of the step
-  std::vector<float> host_logits_;                                  // grows to the most that was asked for
+  std::vector<Segment> host_segments_;                               // of the step
+  std::vector<float> host_logits_;                                   // grows to the most that was asked for
 };
 
 }  // namespace glint

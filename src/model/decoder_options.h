@@ -14,11 +14,11 @@ struct KvFormat {
 };
 
 struct DecoderOptions {
-  int n_ctx = 4096;      // tokens of cache in all; also decides which of longrope's two sets of frequencies is taken
+  int n_ctx = 4096;  // tokens of cache in all; also decides which of longrope's two sets of frequencies is taken
   int n_sequences = 1;
   int max_tokens = 512;  // rows of one step
   KvFormat kv = {};
-  bool nextn = false;    // the prediction block is used; load_model must have been told so
+  bool nextn = false;  // the prediction block is used; load_model must have been told so
 };
 
 }  // namespace glint

@@ -8,7 +8,9 @@
 namespace glint {
 namespace {
 
-int pages_for(int64_t n_tokens) { return static_cast<int>((n_tokens + kPageTokens - 1) / kPageTokens); }
+int pages_for(int64_t n_tokens) {
+  return static_cast<int>((n_tokens + kPageTokens - 1) / kPageTokens);
+}
 
 /// A layer without storage. `v` stays null where values are a prefix of the keys.
 KvLayer layer_shape(const LayerSpec& layer, KvFormat format) {
@@ -19,7 +21,9 @@ KvLayer layer_shape(const LayerSpec& layer, KvFormat format) {
   return {.k_dtype = format.k, .v_dtype = format.k, .n_kv = 1, .d_k = mla.kv_rank + mla.d_rope, .d_v = mla.kv_rank};
 }
 
-bool has_values(const LayerSpec& layer) { return std::holds_alternative<GqaSpec>(layer.attention); }
+bool has_values(const LayerSpec& layer) {
+  return std::holds_alternative<GqaSpec>(layer.attention);
+}
 
 std::vector<LayerSpec> cached_layers(const ModelSpec& spec, bool nextn) {
   std::vector<LayerSpec> layers = spec.layers;
@@ -34,7 +38,8 @@ void check_dtype(const char* what, DType dtype, int d_head) {
   // Heads are read one by one, so each must be whole blocks.
   const int block = traits(dtype).block_elements;
   if (d_head % block != 0) {
-    fail("cache type {} for {}: heads of {} values are no whole blocks of {}; use f16", traits(dtype).name, what, d_head, block);
+    fail("cache type {} for {}: heads of {} values are no whole blocks of {}; use f16", traits(dtype).name, what,
+         d_head, block);
   }
 }
 
@@ -57,7 +62,9 @@ KvBytes kv_bytes(const ModelSpec& spec, KvFormat format, bool nextn) {
   return sum;
 }
 
-int64_t kv_bytes_per_token(const ModelSpec& spec, KvFormat format) { return kv_bytes(spec, format).total(); }
+int64_t kv_bytes_per_token(const ModelSpec& spec, KvFormat format) {
+  return kv_bytes(spec, format).total();
+}
 
 void check_kv_format(const ModelSpec& spec, KvFormat format) {
   for (const LayerSpec& layer : cached_layers(spec, /*nextn=*/true)) {
@@ -99,8 +106,8 @@ void KvCache::reserve(int sequence, int n_tokens) {
   int& held = pages_of_[static_cast<size_t>(sequence)];
   const int needed = pages_for(n_tokens);
   if (needed - held > n_free_pages()) {
-    fail("the cache of {} tokens is full: {} more pages of {} tokens are needed and {} are free; raise it with -c", n_ctx_,
-         needed - held, kPageTokens, n_free_pages());
+    fail("the cache of {} tokens is full: {} more pages of {} tokens are needed and {} are free; raise it with -c",
+         n_ctx_, needed - held, kPageTokens, n_free_pages());
   }
   while (held < needed) {
     page(sequence, held++) = free_pages_.back();

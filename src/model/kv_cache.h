@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The paged cache of keys and values, or of MLA's latent rows. A sequence is a list of pages (kPageTokens tokens each);
-// all layers share the list. Pages are handed out when a sequence grows and taken back when it is cut, so memory is fixed
-// and sequences of different length share it. Layers with a window keep all tokens, as others do.
-// Used by the decoder alone, from its thread.
-// Tested by tests/unit/model/kv_cache_test.cpp.
+// all layers share the list. Pages are handed out when a sequence grows and taken back when it is cut, so memory is
+// fixed and sequences of different length share it. Layers with a window keep all tokens, as others do. Used by the
+// decoder alone, from its thread. Tested by tests/unit/model/kv_cache_test.cpp.
 #pragma once
 
 #include <cstdint>
@@ -38,7 +37,8 @@ class KvCache {
   /// blocks get layers behind the trunk's when options.nextn. Throws Error when memory does not suffice.
   KvCache(Backend& backend, const ModelSpec& spec, const DecoderOptions& options);
 
-  /// Tokens that the pages hold: n_ctx rounded up, and a page for each further sequence, whose last page may be part full.
+  /// Tokens that the pages hold: n_ctx rounded up, and a page for each further sequence, whose last page may be part
+  /// full.
   static int64_t capacity(const DecoderOptions& options);
 
   /// Makes room for n_tokens of a sequence; throws Error, and takes no page, when too few are free.

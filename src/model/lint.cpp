@@ -29,8 +29,9 @@ struct FileTypeLabel {
 };
 /// general.file_type values that promise one number format for most weights.
 constexpr FileTypeLabel kLabels[] = {
-    {0, DType::kF32},    {1, DType::kF16},     {2, DType::kQ4_0},  {3, DType::kQ4_1},  {7, DType::kQ8_0},  {8, DType::kQ5_0},
-    {9, DType::kQ5_1},   {14, DType::kQ4_K},   {15, DType::kQ4_K}, {16, DType::kQ5_K}, {17, DType::kQ5_K}, {18, DType::kQ6_K},
+    {0, DType::kF32},     {1, DType::kF16},     {2, DType::kQ4_0},  {3, DType::kQ4_1},
+    {7, DType::kQ8_0},    {8, DType::kQ5_0},    {9, DType::kQ5_1},  {14, DType::kQ4_K},
+    {15, DType::kQ4_K},   {16, DType::kQ5_K},   {17, DType::kQ5_K}, {18, DType::kQ6_K},
     {25, DType::kIQ4_NL}, {30, DType::kIQ4_XS}, {32, DType::kBF16}, {38, DType::kMXFP4},
 };
 
@@ -43,11 +44,13 @@ void lint_file_type(const gguf::File& file, std::vector<Finding>& findings) {
     if (tensor.dims.size() > 1) bytes[tensor.dtype] += tensor.bytes.size();
   }
   if (bytes.empty()) return;
-  const auto most = std::max_element(bytes.begin(), bytes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  const auto most =
+      std::max_element(bytes.begin(), bytes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
   for (const FileTypeLabel& known : kLabels) {
     if (known.label != *label || bytes.contains(known.dtype)) continue;
     add(findings, FindingLevel::kNote,
-        fmt::format("general.file_type says {}, but no matrix has that format; most bytes are {}. Each tensor's own format is used",
+        fmt::format("general.file_type says {}, but no matrix has that format; most bytes are {}. Each tensor's own "
+                    "format is used",
                     traits(known.dtype).name, traits(most->first).name));
   }
 }
@@ -61,11 +64,13 @@ void lint_vocabulary(const gguf::Metadata& metadata, const ModelSpec& spec, std:
   }
   if (*n_tokens > spec.n_vocab) {
     add(findings, FindingLevel::kWarning,
-        fmt::format("the vocabulary has {} tokens, but the model only {} rows; the others cannot be used", *n_tokens, spec.n_vocab),
+        fmt::format("the vocabulary has {} tokens, but the model only {} rows; the others cannot be used", *n_tokens,
+                    spec.n_vocab),
         "download the file again or convert it with the model's own tokenizer");
   } else if (*n_tokens < spec.n_vocab) {
     add(findings, FindingLevel::kNote,
-        fmt::format("the vocabulary has {} tokens and the model {} rows; ids from {} on have no text", *n_tokens, spec.n_vocab, *n_tokens));
+        fmt::format("the vocabulary has {} tokens and the model {} rows; ids from {} on have no text", *n_tokens,
+                    spec.n_vocab, *n_tokens));
   }
   if (!metadata.contains("tokenizer.chat_template")) {
     add(findings, FindingLevel::kNote, "the file has no chat template", "chat needs --chat-template-file");
@@ -75,7 +80,8 @@ void lint_vocabulary(const gguf::Metadata& metadata, const ModelSpec& spec, std:
 void lint_nextn(const ModelSpec& spec, std::vector<Finding>& findings) {
   if (spec.nextn_layers.empty()) return;
   add(findings, FindingLevel::kNote,
-      fmt::format("the file has {} prediction block{} (nextn), which can draft tokens; its tensors take no memory while it is not used",
+      fmt::format("the file has {} prediction block{} (nextn), which can draft tokens; its tensors take no memory "
+                  "while it is not used",
                   spec.nextn_layers.size(), spec.nextn_layers.size() == 1 ? "" : "s"));
 }
 
@@ -83,9 +89,12 @@ void lint_nextn(const ModelSpec& spec, std::vector<Finding>& findings) {
 
 std::string_view finding_level_name(FindingLevel level) {
   switch (level) {
-    case FindingLevel::kNote: return "note";
-    case FindingLevel::kWarning: return "warning";
-    case FindingLevel::kError: return "error";
+    case FindingLevel::kNote:
+      return "note";
+    case FindingLevel::kWarning:
+      return "warning";
+    case FindingLevel::kError:
+      return "error";
   }
   GLINT_CHECK(!"finding level");
   return "";

@@ -38,18 +38,21 @@ void report_unknown(const gguf::File& file, const ModelSpec& spec, std::vector<F
     // Frequencies of RoPE went into the spec.
     if (known.contains(tensor.name) || tensor.name.starts_with("rope_f")) continue;
     if (spec.tied_head && tensor.dims == head_dims) {
-      fail("{}: tensor output.weight is missing, but {} has its shape {}", file.name(), printable(tensor.name), head_dims);
+      fail("{}: tensor output.weight is missing, but {} has its shape {}", file.name(), printable(tensor.name),
+           head_dims);
     }
     if (n_unknown++ == 0) first = printable(tensor.name);
   }
   if (n_unknown == 0) return;
-  findings.push_back({FindingLevel::kWarning, fmt::format("{} tensors of the file are not used, {} first", n_unknown, first),
+  findings.push_back({FindingLevel::kWarning,
+                      fmt::format("{} tensors of the file are not used, {} first", n_unknown, first),
                       "the file may be of another model family than it says"});
 }
 
 class Loader {
  public:
-  Loader(const gguf::File& file, Backend& backend, LoadedModel& model) : file_(file), backend_(backend), model_(model) {}
+  Loader(const gguf::File& file, Backend& backend, LoadedModel& model)
+      : file_(file), backend_(backend), model_(model) {}
 
   void bind(Weight& weight, const TensorUse& use) {
     const HostTensor* tensor = find_tensor(file_, use);
@@ -88,7 +91,8 @@ const HostTensor* find_tensor(const gguf::File& file, const TensorUse& use) {
   }
   if (tensor->dims != use.dims) fail("{}: {}: shape {}, expected {}", file.name(), use.name, tensor->dims, use.dims);
   if (!traits(tensor->dtype).is_weight) {
-    fail("{}: {} is of type {}, which is no number format of weights", file.name(), use.name, traits(tensor->dtype).name);
+    fail("{}: {} is of type {}, which is no number format of weights", file.name(), use.name,
+         traits(tensor->dtype).name);
   }
   // Norms, biases and the like are read as they are.
   if (use.dims.size() == 1 && tensor->dtype != DType::kF32) {
@@ -126,6 +130,11 @@ LoadedModel load_model(const gguf::File& file, Backend& backend, bool nextn) {
   Loader loader(file, backend, model);
   visit_weights(model.weights, model.spec, nextn,
                 [&](Weight& weight, const TensorUse& use) { loader.bind(weight, use); });
+  const auto adapt = [&](LayerWeights& layer) {
+    if (auto* mla = std::get_if<MlaWeights>(&layer.attention)) backend.adapt(*mla);
+  };
+  for (LayerWeights& layer : model.weights.layers) adapt(layer);
+  for (NextnWeights& block : model.weights.nextn) adapt(block.layer);
   return model;
 }
 

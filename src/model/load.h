@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // From a checked GGUF file to a model on a backend. Every tensor's name, shape and format is checked before it is used;
-// what is missing, mis-shaped or of a format that cannot be multiplied is an Error that names it. Tensors that no weight
-// needs are not touched and reported once.
-// Tested by tests/unit/model/load_test.cpp.
+// what is missing, mis-shaped or of a format that cannot be multiplied is an Error that names it. Tensors that no
+// weight needs are not touched and reported once. Tested by tests/unit/model/load_test.cpp.
 #pragma once
 
 #include <cstddef>

@@ -15,18 +15,19 @@
 namespace glint {
 
 struct ModelPlan {
-  int64_t weight_bytes = 0;          // of the tensors that are used, where they lie in the file
-  int64_t converted_bytes = 0;       // of copies in another layout (joint kv_b); 0 for most files
+  int64_t weight_bytes = 0;     // of the tensors that are used, where they lie in the file
+  int64_t converted_bytes = 0;  // of copies in another layout (joint kv_b); 0 for most files
   int64_t parameters = 0;
   int64_t bytes_read_per_token = 0;  // weights that one generated token passes through, experts counted as chosen
   int64_t kv_bytes_per_token = 0;
-  KvBytes kv;                        // the same, keys and values apart
+  KvBytes kv;  // the same, keys and values apart
 };
 
 /// Of the trunk, without prediction blocks. Throws Error as load_model would for a missing or mis-shaped tensor.
 ModelPlan plan_model(const gguf::File& file, const ModelSpec& spec, KvFormat format);
 
-/// Memory that a Decoder of these options takes besides the weights; exactly what its cache() and scratch_bytes() report.
+/// Memory that a Decoder of these options takes besides the weights; exactly what its cache() and scratch_bytes()
+/// report.
 struct DecoderPlan {
   int64_t k_bytes = 0;
   int64_t v_bytes = 0;

@@ -9,7 +9,9 @@
 namespace glint {
 namespace {
 
-size_t bytes_of_row(const HostTensor& tensor) { return static_cast<size_t>(row_bytes(tensor.dtype, tensor.dims[1])); }
+size_t bytes_of_row(const HostTensor& tensor) {
+  return static_cast<size_t>(row_bytes(tensor.dtype, tensor.dims[1]));
+}
 
 const std::byte* row_of(const HostTensor& tensor, const RowSlice& slice, int head, int index) {
   const int64_t row = head * (tensor.dims[0] / slice.n_heads) + slice.first + index;

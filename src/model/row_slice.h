@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Weights that share one tensor of the file: q, k and v in one matrix, gate and up in another, MLA's joint kv_b. Rows in
-// one stretch are used where they lie; rows of many heads, or transposed ones, are copied. Called by load.cpp and plan.cpp.
-// Tested by tests/unit/model/row_slice_test.cpp.
+// Weights that share one tensor of the file: q, k and v in one matrix, gate and up in another, MLA's joint kv_b. Rows
+// in one stretch are used where they lie; rows of many heads, or transposed ones, are copied. Called by load.cpp and
+// plan.cpp. Tested by tests/unit/model/row_slice_test.cpp.
 #pragma once
 
 #include <cstddef>

@@ -48,14 +48,22 @@ StepLimits step_limits(const ModelSpec& spec, const DecoderOptions& options) {
                     .n_sequences = options.n_sequences,
                     .d_model = spec.d_model,
                     .n_heads = spec.n_heads};
+  const int64_t n = options.max_tokens;
+  const auto add_input = [&](int64_t values) { limits.input_values = std::max(limits.input_values, values); };
+  add_input(n * 2 * spec.d_model);  // the prediction block's pair
   const auto add = [&](const LayerSpec& layer) {
+    if (const auto* gqa = std::get_if<GqaSpec>(&layer.attention)) add_input(n * spec.n_heads * gqa->d_head);
+    if (const auto* glu = std::get_if<GluSpec>(&layer.ffn)) add_input(n * glu->d_ff);
     if (const auto* mla = std::get_if<MlaSpec>(&layer.attention)) {
       limits.d_latent = std::max(limits.d_latent, mla->kv_rank + mla->d_rope);
       limits.d_expanded = std::max(limits.d_expanded, spec.n_heads * (mla->d_nope + mla->d_v));
+      add_input(n * spec.n_heads * std::max({mla->d_v, mla->kv_rank, mla->d_nope}));
+      add_input(n * mla->q_rank);
     }
     if (const auto* moe = std::get_if<MoeSpec>(&layer.ffn)) {
       limits.n_experts = std::max(limits.n_experts, moe->n_experts);
       limits.top_k = std::max(limits.top_k, moe->route.top_k);
+      add_input(n * std::max<int64_t>(moe->d_ff_shared, static_cast<int64_t>(moe->route.top_k) * moe->d_ff));
     }
   };
   for (const LayerSpec& layer : spec.layers) add(layer);

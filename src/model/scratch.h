@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The decoder's working memory: every intermediate tensor of a step, cut once from a few buffers and sized for the largest
-// step. Addresses never change, so a backend may record a step and replay it.
+// The decoder's working memory: every intermediate tensor of a step, cut once from a few buffers and sized for the
+// largest step. Addresses never change, so a backend may record a step and replay it.
 #pragma once
 
 #include <cstddef>
@@ -34,11 +34,11 @@ struct Scratch {
   Tensor head_rows;  // [kLogitRows, d_model]
   Tensor logits;     // [kLogitRows, n_vocab]
   // step inputs, int32
-  int32_t* ids = nullptr;        // [max_tokens]
-  int32_t* positions = nullptr;  // [max_tokens]
-  int32_t* sequences = nullptr;  // [max_tokens]
-  int32_t* pages = nullptr;      // [n_sequences, max_pages]
-  int32_t* head_index = nullptr; // [kLogitRows]
+  int32_t* ids = nullptr;         // [max_tokens]
+  int32_t* positions = nullptr;   // [max_tokens]
+  int32_t* sequences = nullptr;   // [max_tokens]
+  int32_t* pages = nullptr;       // [n_sequences, max_pages]
+  int32_t* head_index = nullptr;  // [kLogitRows]
 
   /// Rows whose logits are computed at once.
   static constexpr int kLogitRows = 16;

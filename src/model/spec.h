@@ -27,10 +27,10 @@ struct RopeSpec {
 struct GqaSpec {
   int n_kv = 0;
   int d_head = 0;
-  bool bias = false;         // on q, k, v
+  bool bias = false;  // on q, k, v
   bool output_bias = false;
-  bool qk_norm = false;      // RMS norm of each q and k head before RoPE
-  bool fused_qkv = false;    // one matrix [q; k; v]
+  bool qk_norm = false;    // RMS norm of each q and k head before RoPE
+  bool fused_qkv = false;  // one matrix [q; k; v]
   bool sinks = false;
   int window = 0;
   float scale = 0;
@@ -65,10 +65,10 @@ struct MoeSpec {
   int d_ff = 0;
   int d_ff_shared = 0;  // 0: none
   Activation activation = Activation::kSilu;
-  bool bias = false;            // on router and experts
+  bool bias = false;  // on router and experts
   bool selection_bias = false;
   bool fused_gate_up = false;
-  RouteParams route;            // the selection_bias pointer is filled in by blocks.cpp
+  RouteParams route;  // the selection_bias pointer is filled in by blocks.cpp
 };
 
 using AttentionSpec = std::variant<GqaSpec, MlaSpec>;
@@ -90,7 +90,7 @@ struct ModelSpec {
   float embedding_scale = 1;
   float logit_scale = 1;
   float logit_softcap = 0;
-  bool tied_head = false;  // output = token_embd
+  bool tied_head = false;                  // output = token_embd
   std::string ffn_norm_name = "ffn_norm";  // some files call the norm before the ffn post_attention_norm
   std::vector<LayerSpec> layers;
   std::vector<LayerSpec> nextn_layers;  // multi-token-prediction blocks (arXiv 2412.19437), after the trunk in the file

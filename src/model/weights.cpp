@@ -117,10 +117,12 @@ class BlockVisitor {
 
   void ffn(MoeLayerWeights& w, const MoeSpec& spec) {
     const int64_t d_gate = spec.fused_gate_up ? 2LL * spec.d_ff : spec.d_ff;
-    bind(w.experts.router, "ffn_gate_inp.weight", {spec.n_experts, model_.d_model}, spec.bias ? "ffn_gate_inp.bias" : "");
+    bind(w.experts.router, "ffn_gate_inp.weight", {spec.n_experts, model_.d_model},
+         spec.bias ? "ffn_gate_inp.bias" : "");
     bind_experts(w.experts.gate, spec.fused_gate_up ? "ffn_gate_up_exps" : "ffn_gate_exps",
                  {spec.n_experts, d_gate, model_.d_model}, spec);
-    if (!spec.fused_gate_up) bind_experts(w.experts.up, "ffn_up_exps", {spec.n_experts, spec.d_ff, model_.d_model}, spec);
+    if (!spec.fused_gate_up)
+      bind_experts(w.experts.up, "ffn_up_exps", {spec.n_experts, spec.d_ff, model_.d_model}, spec);
     bind_experts(w.experts.down, "ffn_down_exps", {spec.n_experts, model_.d_model, spec.d_ff}, spec);
     if (spec.selection_bias) bind(w.selection_bias, "exp_probs_b.bias", {spec.n_experts});
     if (spec.d_ff_shared > 0) ffn(w.shared, spec.d_ff_shared, false, "_shexp");
@@ -135,9 +137,8 @@ class BlockVisitor {
 
 void visit_weights(ModelWeights& weights, const ModelSpec& spec, bool nextn, const BindWeight& bind) {
   // A tied table is also the head, which reads all of it.
-  bind(weights.embedding, {.name = "token_embd.weight",
-                           .dims = {spec.n_vocab, spec.d_model},
-                           .n_read = spec.tied_head ? 0 : 1});
+  bind(weights.embedding,
+       {.name = "token_embd.weight", .dims = {spec.n_vocab, spec.d_model}, .n_read = spec.tied_head ? 0 : 1});
   bind(weights.output_norm, {.name = "output_norm.weight", .dims = {spec.d_model}});
   if (spec.tied_head) {
     weights.head = weights.embedding;

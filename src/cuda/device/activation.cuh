@@ -10,8 +10,9 @@ namespace glint::cuda {
 __device__ __forceinline__ float activate(float gate, float up, Activation activation) {
   if (activation == Activation::kSilu) return gate / (1.0f + expf(-gate)) * up;
   if (activation == Activation::kGeluTanh) {
-    const float inner = 0.7978845608028654f * (gate + 0.044715f * gate * gate * gate);
-    return 0.5f * gate * (1.0f + tanhf(inner)) * up;
+    // (1 + tanh(z)) / 2 = 1 / (1 + exp(-2 z)), which does not cancel.
+    const float twice = 1.5957691216057308f * (gate + 0.044715f * gate * gate * gate);
+    return gate / (1.0f + expf(-twice)) * up;
   }
   const float g = fminf(gate, 7.0f);
   const float u = fminf(fmaxf(up, -7.0f), 7.0f);

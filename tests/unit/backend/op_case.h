@@ -19,6 +19,10 @@ struct OpCase {
   std::function<std::vector<double>(const std::vector<float>& expected)> bound;
 };
 
+/// How a backend multiplies: with f32 values throughout, or with inputs and unpacked weights rounded to f16 (F32
+/// weights excepted) and f32 sums.
+enum class Products { kF32, kF16 };
+
 /// relative * |expected| + absolute
 inline auto relative_bound(double relative, double absolute) {
   return [=](const std::vector<float>& expected) {

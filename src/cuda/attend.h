@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Attention over the paged cache, as Backend::attend. Tested by tests/unit/cuda/op_cases_test.cpp.
+#pragma once
+
+#include "backend/params.h"
+#include "cuda/device_memory.h"
+
+namespace glint::cuda {
+
+/// Partial results of attention that is split over positions.
+class AttendWorkspace {};
+
+void attend(const Stream& stream, Tensor out, Tensor q, const KvLayer& layer, const Batch& batch,
+            const AttendParams& params, AttendWorkspace& workspace);
+
+}  // namespace glint::cuda

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Backend over the kernels: each primitive picks its launcher by the weight's format and the number of tokens. Blocks
+// that have a faster way are in moe_block.cu and mla_block.cu; graphs in replay(). Tested by tests/unit/cuda.
+#include "cuda/cuda_backend.h"
+
+#include <unordered_map>
+
+#include "base/check.h"
+#include "cuda/attend.h"
+#include "cuda/kv_rows.h"
+#include "cuda/matmul.h"
+#include "cuda/matmul_f32.h"
+#include "cuda/matvec.h"
+#include "cuda/mla_block.h"
+#include "cuda/moe_block.h"
+#include "cuda/pack.h"
+#include "cuda/route.h"
+#include "cuda/row_ops.h"
+#include "cuda/upload.h"
+#include "cuda/workspace.h"
+
+namespace glint {
+namespace {
+
+using namespace cuda;
+
+/// Shared memory of a block on sm_86, sm_89 and sm_120.
+constexpr size_t kGenericSharedBytes = 101376;
+
+const float* floats(const Weight& w) {
+  return static_cast<const float*>(w.data);
+}
+
+class CudaBackend final : public Backend {
+ public:
+  CudaBackend(const CudaOptions& options, const cudaDeviceProp& card) : uploader_(stream_) {
+    check(cudaSetDevice(options.device));
+    check(cudaStreamCreate(&stream_.handle));
+    stream_.n_multiprocessors = card.multiProcessorCount;
+    stream_.shared_bytes = options.generic_only ? kGenericSharedBytes : card.sharedMemPerBlockOptin;
+    stream_.overlap = card.major >= 9 && !options.generic_only;
+  }
+  ~CudaBackend() override {
+    cudaStreamSynchronize(stream_.handle);
+    for (auto& [key, graph] : graphs_) cudaGraphExecDestroy(graph);
+    uploader_.release();
+    cudaStreamDestroy(stream_.handle);
+  }
+  CudaBackend(const CudaBackend&) = delete;
+  CudaBackend& operator=(const CudaBackend&) = delete;
+
+  std::string_view name() const override { return "cuda"; }
+
+  // ---- memory ----
+  std::unique_ptr<Buffer> allocate(size_t bytes) override { return std::make_unique<DeviceBuffer>(bytes); }
+  void upload(void* destination, const void* host_source, size_t bytes) override {
+    check(cudaMemcpyAsync(destination, host_source, bytes, cudaMemcpyHostToDevice, stream_.handle));
+  }
+  void download(void* host_destination, const void* source, size_t bytes) override {
+    check(cudaMemcpyAsync(host_destination, source, bytes, cudaMemcpyDeviceToHost, stream_.handle));
+    check(cudaStreamSynchronize(stream_.handle));
+  }
+  Weight import_weight(const HostTensor& tensor) override { return uploader_.upload(tensor); }
+
+  // ---- primitives ----
+  void embed(Tensor out, const int32_t* ids, float scale, const Weight& table) override {
+    if (table.dtype == DType::kF32) return embed_f32(stream_, out, ids, scale, floats(table));
+    embed_packed(stream_, out, ids, scale, PackedMatrix(table));
+  }
+  void rms_norm(Tensor out, Tensor x, float eps, const Weight& w) override {
+    cuda::rms_norm(stream_, out, x, eps, floats(w));
+  }
+  void add(Tensor out, Tensor x) override { cuda::add(stream_, out, x); }
+  void copy(Tensor out, Tensor x) override { cuda::copy(stream_, out, x); }
+  void scale_softcap(Tensor x, float scale, float softcap) override { cuda::scale_softcap(stream_, x, scale, softcap); }
+  void matmul(Tensor out, Tensor x, const Weight& w) override { product(out, x, w); }
+  void matmul_heads(Tensor out, Tensor x, const Weight& w) override { product(out, x, w); }
+  void matmul_experts(Tensor out, Tensor x, const Weight& w, const Routing& routing) override {
+    const int slots_per_row = x.n_rows == routing.n_tokens ? routing.top_k : 1;
+    if (w.dtype == DType::kF32) return matmul_f32_experts(stream_, out, x, w, routing.expert, slots_per_row);
+    int32_t* memory = workspace_.integers(stream_, group_integers(int64_t{routing.n_tokens} * routing.top_k, w.count));
+    const ExpertGroups groups = group_by_expert(stream_, routing, w.count, slots_per_row, memory);
+    matmul_grouped(stream_, Store::kF32,
+                   {.out = out.data, .row_stride = out.row_stride, .head_stride = 0, .bias = w.bias}, halves_of(x),
+                   PackedMatrix(w), groups);
+  }
+  void rope(Tensor x, const int32_t* positions, const RopeParams& params) override {
+    cuda::rope(stream_, x, positions, params);
+  }
+  void kv_store(const KvLayer& layer, Tensor k, Tensor v, const Batch& batch) override {
+    cuda::kv_store(stream_, layer, k, v, batch);
+  }
+  void attend(Tensor out, Tensor q, const KvLayer& layer, const Batch& batch, const AttendParams& params) override {
+    cuda::attend(stream_, out, q, layer, batch, params, attend_workspace_);
+  }
+  void glu(Tensor gate, Tensor up, Activation activation) override { cuda::glu(stream_, gate, up, activation); }
+  void route(const Routing& out, Tensor logits, const RouteParams& params) override {
+    cuda::route(stream_, out, logits, params);
+  }
+  void combine(Tensor out, Tensor expert_out, const Routing& routing) override {
+    cuda::combine(stream_, out, expert_out, routing);
+  }
+  void gather_rows(Tensor out, Tensor x, const int32_t* rows) override { cuda::gather_rows(stream_, out, x, rows); }
+  void argmax(int32_t* ids, Tensor x) override { cuda::argmax(stream_, ids, x); }
+
+  // ---- blocks ----
+  void mla_block(Tensor x, const BlockContext& block, const MlaShape& shape, const MlaWeights& weights,
+                 const KvLayer& cache, const RopeParams& rope_params) override {
+    if (cuda::mla_block({stream_, workspace_, attend_workspace_}, x, block, shape, weights, cache, rope_params)) return;
+    Backend::mla_block(x, block, shape, weights, cache, rope_params);
+  }
+  void moe_block(Tensor x, const BlockContext& block, const MoeShape& shape, const MoeLayerWeights& weights) override {
+    if (!cuda::moe_block(stream_, workspace_, x, block, shape, weights)) Backend::moe_block(x, block, shape, weights);
+  }
+
+  // ---- steps ----
+  void adapt(MlaWeights& weights) override {
+    const Weight& k_b = weights.k_b;
+    if (k_b.dtype != DType::kF32 && k_b.n_in % kTileRows == 0) weights.k_b_transposed = transposed_k_b(stream_, k_b);
+  }
+  int64_t workspace_bytes(const StepLimits& limits) const override { return Workspace::bytes_for(limits); }
+  void prepare(const StepLimits& limits) override {
+    uploader_.release();
+    workspace_.reserve(stream_, limits);
+  }
+  void replay(uint64_t key, const std::function<void()>& body) override {
+    // Larger steps take launch shapes from the host and cost more than their launches.
+    if (key == 0 || key > kMatvecTokens) return body();
+    const auto found = graphs_.find(key);
+    if (found != graphs_.end()) return check(cudaGraphLaunch(found->second, stream_.handle));
+    // The first run is real: what is set up lazily (kernel attributes, module loads) must not happen while recording.
+    if (warm_.insert({key, true}).second) return body();
+    check(cudaStreamBeginCapture(stream_.handle, cudaStreamCaptureModeThreadLocal));
+    body();
+    cudaGraph_t graph;
+    check(cudaStreamEndCapture(stream_.handle, &graph));
+    cudaGraphExec_t exec;
+    check(cudaGraphInstantiate(&exec, graph));
+    check(cudaGraphDestroy(graph));
+    graphs_[key] = exec;
+    check(cudaGraphLaunch(exec, stream_.handle));
+  }
+
+ private:
+  HalfRows halves_of(Tensor x) {
+    const int64_t columns = half_columns(x.width);
+    __half* to = workspace_.halves(stream_, x.n_rows * x.n_heads * columns);
+    to_half(stream_, to, x, 1, nullptr, 0);
+    return {.data = to, .row_stride = x.n_heads * columns, .head_stride = columns, .n_rows = x.n_rows};
+  }
+  void product(Tensor out, Tensor x, const Weight& w) {
+    if (w.dtype == DType::kF32) return matmul_f32(stream_, out, x, w);
+    const PackedMatrix matrix(w);
+    if (x.n_rows > kMatvecTokens) {
+      return cuda::matmul(
+          stream_, Store::kF32,
+          {.out = out.data, .row_stride = out.row_stride, .head_stride = out.head_stride, .bias = w.bias}, halves_of(x),
+          matrix, w.count);
+    }
+    matvec(stream_, {.out = out.data, .row_stride = out.row_stride, .head_stride = out.head_stride, .bias = w.bias},
+           {.x = x.data, .row_stride = x.row_stride, .head_stride = x.head_stride, .n_tokens = x.n_rows}, matrix,
+           w.count);
+  }
+
+  Stream stream_;
+  Uploader uploader_;
+  Workspace workspace_;
+  AttendWorkspace attend_workspace_;
+  std::unordered_map<uint64_t, cudaGraphExec_t> graphs_;
+  std::unordered_map<uint64_t, bool> warm_;
+};
+
+}  // namespace
+
+std::vector<CudaDevice> cuda_devices() {
+  int count = 0;
+  if (cudaGetDeviceCount(&count) != cudaSuccess) {
+    cudaGetLastError();
+    return {};
+  }
+  std::vector<CudaDevice> devices;
+  for (int i = 0; i < count; ++i) {
+    cudaDeviceProp card{};
+    size_t free = 0;
+    size_t total = 0;
+    if (cudaGetDeviceProperties(&card, i) != cudaSuccess || cudaSetDevice(i) != cudaSuccess ||
+        cudaMemGetInfo(&free, &total) != cudaSuccess) {
+      continue;
+    }
+    devices.push_back({.index = i,
+                       .name = card.name,
+                       .total_bytes = static_cast<int64_t>(total),
+                       .free_bytes = static_cast<int64_t>(free),
+                       .compute_capability = card.major * 10 + card.minor});
+  }
+  return devices;
+}
+
+std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options) {
+  const std::vector<CudaDevice> devices = cuda_devices();
+  if (devices.empty()) fail("no CUDA card answers; use --backend cpu, or check the driver with nvidia-smi");
+  for (const CudaDevice& device : devices) {
+    if (device.index != options.device) continue;
+    if (device.compute_capability < 80) {
+      fail("{} has compute capability {}.{}; glint needs 8.0 or later. Use --backend cpu", device.name,
+           device.compute_capability / 10, device.compute_capability % 10);
+    }
+    cudaDeviceProp card{};
+    check(cudaGetDeviceProperties(&card, device.index));
+    return std::make_unique<CudaBackend>(options, card);
+  }
+  fail("there is no CUDA device {}; there are {} (from 0)", options.device, devices.size());
+}
+
+}  // namespace glint

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Reading packed weights (packed_weight.h) into tensor-core operands: a tile's bits and scales go to registers with
+// wide loads, then each step of 16 columns is unpacked to f16 with integer and half arithmetic. An integer q becomes
+// f16 by writing it into the mantissa of 1024 and taking 1024 off, which is exact; the scale and the one rounding of
+// the product are f16, so a weight is off by at most 2^-10 of itself and of its group's offset. Array indices are
+// constants once loops are unrolled: everything stays in registers. Tested by tests/unit/cuda/pack_test.cpp.
+#pragma once
+
+#include "cuda/device/ptx.cuh"
+#include "cuda/packed_weight.h"
+
+namespace glint::cuda {
+
+__device__ __forceinline__ uint32_t bits_of(__half2 h) {
+  return *reinterpret_cast<uint32_t*>(&h);
+}
+__device__ __forceinline__ __half2 half2_of(uint32_t bits) {
+  return *reinterpret_cast<__half2*>(&bits);
+}
+__device__ __forceinline__ uint32_t word_of(const uint4& v, int i) {
+  return i == 0 ? v.x : i == 1 ? v.y : i == 2 ? v.z : v.w;
+}
+
+/// A lane's part of a quarter: its 32 weights.
+template <PackedFormat kFormat>
+struct QuarterBits {
+  static constexpr TileLayout kLayout = tile_layout(kFormat);
+  static constexpr int kLowLoads = kLayout.low_quarter / 512;
+  uint4 low[kLowLoads];
+  uint2 high;
+
+  __device__ __forceinline__ void load(const uint8_t* tile, int quarter, int lane) {
+    const uint8_t* at = tile + quarter * kLayout.low_quarter + lane * (16 * kLowLoads);
+#pragma unroll
+    for (int i = 0; i < kLowLoads; ++i) low[i] = load_once_16(at + 16 * i);
+    if constexpr (kLayout.high_quarter == 128) {
+      high.x = load_once_4(tile + kLayout.high_at() + quarter * 128 + lane * 4);
+    } else if constexpr (kLayout.high_quarter == 256) {
+      high = load_once_8(tile + kLayout.high_at() + quarter * 256 + lane * 8);
+    }
+  }
+};
+
+/// The scales of a lane's two rows over a tile.
+template <PackedFormat kFormat>
+struct TileScales {
+  static constexpr TileLayout kLayout = tile_layout(kFormat);
+  static constexpr int kLoads = kLayout.row_scales / 16;
+  uint4 scales[2][kLoads > 0 ? kLoads : 1];
+  uint32_t super[2];
+
+  __device__ __forceinline__ void load(const uint8_t* tile, int lane) {
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      const int row = lane / 4 + 8 * i;
+#pragma unroll
+      for (int j = 0; j < kLoads; ++j) {
+        scales[i][j] = load_once_16(tile + kLayout.scales_at() + row * kLayout.row_scales + 16 * j);
+      }
+      if constexpr (kLayout.row_super > 0) super[i] = load_once_4(tile + kLayout.super_at() + row * 4);
+    }
+  }
+
+  /// (scale, offset) of row i in group `group` of 32 columns, for formats that have both.
+  __device__ __forceinline__ __half2 pair(int i, int group) const {
+    if constexpr (kLayout.row_scales == 32) {
+      return half2_of(word_of(scales[i][group / 4], group % 4));
+    } else {
+      const uint32_t bytes =
+          __byte_perm(word_of(scales[i][0], group / 2), 0x64646464u, group % 2 == 0 ? 0x4140u : 0x4342u);
+      return __hmul2(__hsub2(half2_of(bytes), half2_of(0x64006400u)), half2_of(super[i]));
+    }
+  }
+  /// Scale of row i in group `group` of 16 columns (kInt6), twice.
+  __device__ __forceinline__ __half2 scale_of_16(int i, int group) const {
+    const uint32_t word = word_of(scales[i][0], group / 4);
+    const uint32_t selector = 0x4040u + 0x0101u * static_cast<uint32_t>(group % 4);
+    const uint32_t twice = __byte_perm(word, 0x64646464u, selector);
+    return __hmul2(__hsub2(half2_of(twice), half2_of(0x64806480u)), __low2half2(half2_of(super[i])));
+  }
+  /// Scale of row i in group `group` of 32 columns (kInt8), twice.
+  __device__ __forceinline__ __half2 scale_of_32(int i, int group) const {
+    const __half2 two = half2_of(word_of(scales[i][0], group / 2));
+    return group % 2 == 0 ? __low2half2(two) : __high2half2(two);
+  }
+};
+
+/// f16 of the integers in register r of a 4-, 5- or 6-bit step. `high`: bits above the low four, already in place for
+/// 1024 + q (r even) or 1024 + 16 q (r odd).
+__device__ __forceinline__ __half2 integers(uint32_t word, uint32_t high, int r) {
+  const uint32_t shifted = r >= 2 ? word >> 8 : word;
+  if (r % 2 == 0) return __hsub2(half2_of(and_or(shifted, 0x000f000fu, 0x64006400u | high)), half2_of(0x64006400u));
+  const __half2 sixteenfold = half2_of(and_or(shifted, 0x00f000f0u, 0x64006400u | high));
+  return __hfma2(sixteenfold, half2_of(0x2c002c00u), half2_of(0xd400d400u));  // / 16 - 64
+}
+
+__device__ __forceinline__ uint32_t shift(uint32_t bits, int left) {
+  return left >= 0 ? bits << left : bits >> -left;
+}
+
+/// The A operand of step `step` of a quarter.
+template <PackedFormat kFormat>
+__device__ __forceinline__ void unpack_step(const QuarterBits<kFormat>& bits, const TileScales<kFormat>& scales,
+                                            int quarter, int step, uint32_t (&a)[4]) {
+#pragma unroll
+  for (int r = 0; r < 4; ++r) {
+    if constexpr (kFormat == PackedFormat::kHalf) {
+      a[r] = word_of(bits.low[step], r);
+    } else if constexpr (kFormat == PackedFormat::kInt8) {
+      const uint32_t word = word_of(bits.low[step / 2], 2 * (step % 2) + r / 2);
+      const uint32_t biased = __byte_perm(word, 0x64646464u, r % 2 == 0 ? 0x4140u : 0x4342u);
+      const __half2 q = __hsub2(half2_of(biased), half2_of(0x64806480u));
+      a[r] = bits_of(__hmul2(q, scales.scale_of_32(r % 2, 2 * quarter + step / 2)));
+    } else if constexpr (kFormat == PackedFormat::kInt6) {
+      const int p = 4 * (step % 2) + r;
+      const uint32_t source = step < 2 ? bits.high.x : bits.high.y;
+      const uint32_t high =
+          r % 2 == 0 ? shift(source, 4 - 2 * p) & 0x00300030u : shift(source, 8 - 2 * p) & 0x03000300u;
+      const __half2 q = __hsub2(integers(word_of(bits.low[0], step), high, r), half2_of(0x50005000u));  // 32
+      a[r] = bits_of(__hmul2(q, scales.scale_of_16(r % 2, 4 * quarter + step)));
+    } else {
+      uint32_t high = 0;
+      if constexpr (QuarterBits<kFormat>::kLayout.high_quarter == 128) {
+        const int p = 4 * step + r;
+        high = r % 2 == 0 ? shift(bits.high.x, 4 - p) & 0x00100010u : shift(bits.high.x, 8 - p) & 0x01000100u;
+      }
+      const __half2 q = integers(word_of(bits.low[0], step), high, r);
+      const __half2 pair = scales.pair(r % 2, 2 * quarter + step / 2);
+      a[r] = bits_of(__hfma2(q, __low2half2(pair), __high2half2(pair)));
+    }
+  }
+}
+
+/// Where the weight of row `row` (< 16) and column `column` (< 256) lies.
+struct TilePlace {
+  int quarter, lane, step, reg, odd;
+  __device__ __forceinline__ TilePlace(int row, int column)
+      : quarter(column / 64),
+        lane(row % 8 * 4 + column % 8 / 2),
+        step(column % 64 / 16),
+        reg(row / 8 + 2 * (column % 16 / 8)),
+        odd(column % 2) {}
+};
+
+/// One weight in f32, rounded once: for tables whose rows are looked up.
+template <PackedFormat kFormat>
+__device__ __forceinline__ float unpack_one(const uint8_t* tile, int row, int column) {
+  constexpr TileLayout kLayout = tile_layout(kFormat);
+  const TilePlace at(row, column);
+  const uint8_t* low = tile + at.quarter * kLayout.low_quarter + at.lane * (kLayout.low_quarter / 32);
+  const auto half_at = [](const uint8_t* p) { return __half2float(*reinterpret_cast<const __half*>(p)); };
+  if constexpr (kFormat == PackedFormat::kHalf) {
+    return half_at(low + at.step * 16 + at.reg * 4 + at.odd * 2);
+  } else {
+    const uint8_t* scales = tile + kLayout.scales_at() + row * kLayout.row_scales;
+    if constexpr (kFormat == PackedFormat::kInt8) {
+      return half_at(scales + column / 32 * 2) * static_cast<float>(low[at.step * 8 + at.reg * 2 + at.odd] - 128);
+    } else {
+      const uint32_t word = reinterpret_cast<const uint32_t*>(low)[at.step];
+      int q = static_cast<int>(word >> (4 * (at.reg + 4 * at.odd)) & 15);
+      const uint8_t* high =
+          tile + kLayout.high_at() + at.quarter * kLayout.high_quarter + at.lane * (kLayout.high_quarter / 32);
+      const uint8_t* super = tile + kLayout.super_at() + row * 4;
+      if constexpr (kFormat == PackedFormat::kInt6) {
+        const uint32_t bits = reinterpret_cast<const uint32_t*>(high)[at.step / 2];
+        q |= static_cast<int>(bits >> (2 * (4 * (at.step % 2) + at.reg) + 16 * at.odd) & 3) << 4;
+        return half_at(super) * static_cast<float>(scales[column / 16] - 128) * static_cast<float>(q - 32);
+      } else {
+        if constexpr (kLayout.high_quarter == 128) {
+          q |= static_cast<int>(*reinterpret_cast<const uint32_t*>(high) >> (4 * at.step + at.reg + 16 * at.odd) & 1)
+               << 4;
+        }
+        const int group = column / 32;
+        if constexpr (kLayout.row_super > 0) {
+          return __fmul_rn(half_at(super) * static_cast<float>(scales[2 * group]), static_cast<float>(q)) +
+                 __fmul_rn(half_at(super + 2), static_cast<float>(scales[2 * group + 1]));
+        } else {
+          return __fmul_rn(half_at(scales + 4 * group), static_cast<float>(q)) + half_at(scales + 4 * group + 2);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace glint::cuda

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cuda/matmul.h"
+
+#include "base/check.h"
+#include "cuda/device/activation.cuh"
+#include "cuda/device/tile_product.cuh"
+#include "cuda/format_switch.h"
+#include "cuda/launch.h"
+
+namespace glint::cuda {
+namespace {
+
+constexpr int kThreads = 256;
+constexpr int kWarps = kThreads / 32;
+constexpr int kTokens = kMatmulTokens;
+constexpr int kTokenTiles = kTokens / 8;
+constexpr int kStages = 4;  // quarters of 64 columns under way
+constexpr int kStageHalves = kTokens * 64;
+constexpr size_t kSharedBytes = kStages * kStageHalves * sizeof(__half);
+
+enum class Kind { kStore, kGlu };
+
+struct MatmulArgs {
+  PackedMatrix matrix[2];  // of a gated pair: gate and up
+  HalfRows x;
+  ExpertGroups groups;  // n_experts = 0: dense
+  MatmulOutput out;
+  const float* up_bias;
+  Activation activation;
+};
+
+/// Which rows of x and out this block's tokens are.
+struct TokenRows {
+  int expert = 0;
+  int n_tokens = 0;
+  const int32_t* slots = nullptr;  // null: first + i
+  int first = 0;
+  int slots_per_row = 1;
+  __device__ __forceinline__ int out_row(int i) const { return slots != nullptr ? slots[i] : first + i; }
+  __device__ __forceinline__ int x_row(int i) const { return out_row(i) / slots_per_row; }
+};
+
+/// The block's tokens; n_tokens <= 0 where there is no such tile.
+__device__ __forceinline__ TokenRows token_rows(const MatmulArgs& args, int tile) {
+  TokenRows rows;
+  if (args.groups.n_experts == 0) {
+    rows.first = tile * kTokens;
+    rows.n_tokens = min(kTokens, args.x.n_rows - rows.first);
+    return rows;
+  }
+  // The last expert whose tiles begin at or before this one.
+  int low = 0;
+  int high = args.groups.n_experts;
+  while (high - low > 1) {
+    const int middle = (low + high) / 2;
+    if (args.groups.tile_start[middle] <= tile) {
+      low = middle;
+    } else {
+      high = middle;
+    }
+  }
+  if (tile >= args.groups.tile_start[args.groups.n_experts]) return rows;
+  rows.expert = low;
+  const int first = args.groups.slot_start[low] + (tile - args.groups.tile_start[low]) * kTokens;
+  rows.n_tokens = min(kTokens, args.groups.slot_start[low + 1] - first);
+  rows.slots = args.groups.slots + first;
+  rows.slots_per_row = args.groups.slots_per_row;
+  return rows;
+}
+
+/// Sixteen-byte chunk `chunk` of token `token` of a stage; chunks are permuted so that eight tokens' lie in eight
+/// banks.
+__device__ __forceinline__ __half* stage_chunk(__half* stage, int token, int chunk) {
+  return stage + token * 64 + ((chunk ^ (token & 7)) * 8);
+}
+
+/// Starts the copy of columns [64 quarter, + 64) of the block's tokens. `sources`: this thread's two tokens' rows.
+__device__ __forceinline__ void copy_quarter(__half* stage, const __half* const (&sources)[2], const bool (&valid)[2],
+                                             int quarter) {
+#pragma unroll
+  for (int i = 0; i < 2; ++i) {
+    const int piece = static_cast<int>(threadIdx.x) + i * kThreads;
+    cp_async_16(stage_chunk(stage, piece / 8, piece % 8), sources[i] + quarter * 64, valid[i]);
+  }
+}
+
+/// Adds 64 columns: a warp's two tiles of rows with all tokens.
+template <PackedFormat kFormat>
+__device__ __forceinline__ void add_quarter(float (&sum)[2][kTokenTiles][4], const QuarterBits<kFormat> (&bits)[2],
+                                            const TileScales<kFormat> (&scales)[2], __half* stage, int quarter,
+                                            int lane) {
+#pragma unroll
+  for (int step = 0; step < 4; ++step) {
+    uint32_t a[2][4];
+    unpack_step(bits[0], scales[0], quarter, step, a[0]);
+    unpack_step(bits[1], scales[1], quarter, step, a[1]);
+#pragma unroll
+    for (int pair = 0; pair < kTokenTiles / 2; ++pair) {
+      uint32_t b[4];
+      ldmatrix_x4(b, stage_chunk(stage, pair * 16 + lane / 16 * 8 + lane % 8, step * 2 + lane / 8 % 2));
+#pragma unroll
+      for (int tile = 0; tile < 2; ++tile) {
+        mma_f16(sum[tile][2 * pair], a[tile], b[0], b[1]);
+        mma_f16(sum[tile][2 * pair + 1], a[tile], b[2], b[3]);
+      }
+    }
+  }
+}
+
+__device__ __forceinline__ float with_bias(float sum, const float* bias, int expert, int n_out, int row) {
+  return bias == nullptr ? sum : sum + bias[static_cast<int64_t>(expert) * n_out + row];
+}
+
+/// Writes one value of row `out_row` (token) and weight row `i`.
+template <Store kStore>
+__device__ __forceinline__ void store_value(const MatmulOutput& out, int64_t at, float value) {
+  if constexpr (kStore == Store::kHalf) {
+    static_cast<__half*>(out.out)[at] = __float2half_rn(to_f16_range(value));
+  } else if constexpr (kStore == Store::kF32Add) {
+    static_cast<float*>(out.out)[at] += value;
+  } else {
+    static_cast<float*>(out.out)[at] = value;
+  }
+}
+
+template <Kind kKind, Store kStore>
+__device__ __forceinline__ void store_sums(const MatmulArgs& args, const TokenRows& rows,
+                                           const float (&sum)[2][kTokenTiles][4], const int (&row_tile)[2], int head,
+                                           int lane) {
+  const int n_out = args.matrix[0].n_out;
+#pragma unroll
+  for (int token_tile = 0; token_tile < kTokenTiles; ++token_tile) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const int token = token_tile * 8 + lane % 4 * 2 + i % 2;
+      if (token >= rows.n_tokens) continue;
+      const int64_t at = rows.out_row(token) * args.out.row_stride + head * args.out.head_stride;
+      if constexpr (kKind == Kind::kGlu) {
+        const int row = row_tile[0] * kTileRows + lane / 4 + 8 * (i / 2);
+        if (row >= n_out) continue;
+        const float gate = with_bias(sum[0][token_tile][i], args.out.bias, rows.expert, n_out, row);
+        const float up = with_bias(sum[1][token_tile][i], args.up_bias, rows.expert, n_out, row);
+        store_value<Store::kHalf>(args.out, at + row, activate(gate, up, args.activation) * kInnerScale);
+      } else {
+#pragma unroll
+        for (int tile = 0; tile < 2; ++tile) {
+          const int row = row_tile[tile] * kTileRows + lane / 4 + 8 * (i / 2);
+          if (row >= n_out) continue;
+          const float scaled = sum[tile][token_tile][i] * args.out.scale;
+          store_value<kStore>(args.out, at + row, with_bias(scaled, args.out.bias, rows.expert + head, n_out, row));
+        }
+      }
+    }
+  }
+}
+
+/// Grid: (rows of weights, tiles of tokens, stacked matrices).
+template <PackedFormat kFormat, Kind kKind, Store kStore>
+__global__ void __launch_bounds__(kThreads, 1) matmul_kernel(MatmulArgs args) {
+  constexpr int kTileBytes = tile_layout(kFormat).bytes();
+  auto* stages = dynamic_shared<__half>();
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  const int warp = static_cast<int>(threadIdx.x) / 32;
+  const int head = static_cast<int>(blockIdx.z);
+  const PackedMatrix& matrix = args.matrix[0];
+  const int n_blocks = matrix.n_blocks;
+  const int n_quarters = (matrix.n_in + 63) / 64;
+  wait_for_previous_kernel();
+  const TokenRows rows = token_rows(args, static_cast<int>(blockIdx.y));
+  if (rows.n_tokens <= 0) return;
+
+  // Rows of tiles past the end are computed from the last one and not stored.
+  int row_tile[2];
+  const uint8_t* tiles[2];
+#pragma unroll
+  for (int t = 0; t < 2; ++t) {
+    row_tile[t] = kKind == Kind::kGlu ? static_cast<int>(blockIdx.x) * kWarps + warp
+                                      : (static_cast<int>(blockIdx.x) * kWarps + warp) * 2 + t;
+    const int real = min(row_tile[t], matrix.n_row_tiles - 1);
+    const uint8_t* base = args.matrix[kKind == Kind::kGlu ? t : 0].tiles;
+    tiles[t] = base + (static_cast<int64_t>(rows.expert + head) * matrix.n_row_tiles + real) * n_blocks * kTileBytes;
+  }
+  const __half* sources[2];
+  bool valid[2];
+#pragma unroll
+  for (int i = 0; i < 2; ++i) {
+    const int piece = static_cast<int>(threadIdx.x) + i * kThreads;
+    valid[i] = piece / 8 < rows.n_tokens;
+    const int row = rows.x_row(valid[i] ? piece / 8 : 0);
+    sources[i] = args.x.data + row * args.x.row_stride + head * args.x.head_stride + piece % 8 * 8;
+  }
+#pragma unroll
+  for (int s = 0; s < kStages - 1; ++s) {
+    if (s < n_quarters) copy_quarter(stages + s * kStageHalves, sources, valid, s);
+    cp_async_commit();
+  }
+
+  float total[2][kTokenTiles][4] = {};
+  QuarterBits<kFormat> bits[2];
+  TileScales<kFormat> scales[2];
+#pragma unroll
+  for (int t = 0; t < 2; ++t) {
+    bits[t].load(tiles[t], 0, lane);
+    scales[t].load(tiles[t], lane);
+  }
+  for (int block = 0; block < n_blocks; ++block) {
+    float sum[2][kTokenTiles][4] = {};
+#pragma unroll
+    for (int quarter = 0; quarter < 4; ++quarter) {
+      const int q = block * 4 + quarter;
+      if (q >= n_quarters) break;
+      cp_async_wait<kStages - 2>();
+      __syncthreads();
+      const int ahead = q + kStages - 1;
+      if (ahead < n_quarters) copy_quarter(stages + ahead % kStages * kStageHalves, sources, valid, ahead);
+      cp_async_commit();
+      QuarterBits<kFormat> next[2];
+      if (q + 1 < n_quarters) {
+#pragma unroll
+        for (int t = 0; t < 2; ++t) {
+          next[t].load(tiles[t] + static_cast<int64_t>(quarter == 3 ? block + 1 : block) * kTileBytes,
+                       (quarter + 1) % 4, lane);
+        }
+      }
+      add_quarter<kFormat>(sum, bits, scales, stages + q % kStages * kStageHalves, quarter, lane);
+#pragma unroll
+      for (int t = 0; t < 2; ++t) bits[t] = next[t];
+    }
+    if (block + 1 < n_blocks) {
+#pragma unroll
+      for (int t = 0; t < 2; ++t) scales[t].load(tiles[t] + static_cast<int64_t>(block + 1) * kTileBytes, lane);
+    }
+#pragma unroll
+    for (int t = 0; t < 2; ++t) {
+#pragma unroll
+      for (int n = 0; n < kTokenTiles; ++n) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) total[t][n][i] += sum[t][n][i];
+      }
+    }
+  }
+  let_next_kernel_start();
+  store_sums<kKind, kStore>(args, rows, total, row_tile, head, lane);
+}
+
+template <Kind kKind, Store kStore>
+void launch_matmul(const Stream& stream, const MatmulArgs& args, int count) {
+  const PackedMatrix& matrix = args.matrix[0];
+  GLINT_CHECK(args.x.row_stride % 8 == 0 && args.x.head_stride % 8 == 0);
+  const int n_token_tiles = args.groups.n_experts == 0
+                                ? blocks_for(args.x.n_rows, kTokens)
+                                : args.groups.n_slots / kTokens + std::min(args.groups.n_experts, args.groups.n_slots);
+  const int rows_of_block = kWarps * kTileRows * (kKind == Kind::kGlu ? 1 : 2);
+  const LaunchShape shape{dim3(static_cast<unsigned>(blocks_for(matrix.n_out, rows_of_block)),
+                               static_cast<unsigned>(n_token_tiles), static_cast<unsigned>(count)),
+                          dim3(kThreads), kSharedBytes};
+  with_format(matrix.format,
+              [&]<PackedFormat kFormat>() { launch(stream, shape, matmul_kernel<kFormat, kKind, kStore>, args); });
+}
+
+void launch_store(const Stream& stream, Store store, const MatmulArgs& args, int count) {
+  switch (store) {
+    case Store::kF32:
+      return launch_matmul<Kind::kStore, Store::kF32>(stream, args, count);
+    case Store::kF32Add:
+      return launch_matmul<Kind::kStore, Store::kF32Add>(stream, args, count);
+    case Store::kHalf:
+      return launch_matmul<Kind::kStore, Store::kHalf>(stream, args, count);
+  }
+}
+
+}  // namespace
+
+void matmul(const Stream& stream, Store store, const MatmulOutput& out, const HalfRows& x, const PackedMatrix& matrix,
+            int count) {
+  launch_store(stream, store,
+               {.matrix = {matrix, {}}, .x = x, .groups = {}, .out = out, .up_bias = nullptr, .activation = {}}, count);
+}
+
+void matmul_grouped(const Stream& stream, Store store, const MatmulOutput& out, const HalfRows& x,
+                    const PackedMatrix& matrix, const ExpertGroups& groups) {
+  launch_store(stream, store,
+               {.matrix = {matrix, {}}, .x = x, .groups = groups, .out = out, .up_bias = nullptr, .activation = {}}, 1);
+}
+
+void matmul_glu(const Stream& stream, const MatmulGluOutput& out, const HalfRows& x, const PackedMatrix& gate,
+                const PackedMatrix& up, const ExpertGroups* groups) {
+  GLINT_CHECK(gate.format == up.format && gate.n_out == up.n_out && gate.n_in == up.n_in);
+  launch_matmul<Kind::kGlu, Store::kHalf>(
+      stream,
+      {.matrix = {gate, up},
+       .x = x,
+       .groups = groups != nullptr ? *groups : ExpertGroups{},
+       .out = {.out = out.out, .row_stride = out.row_stride, .head_stride = 0, .bias = out.gate_bias},
+       .up_bias = out.up_bias,
+       .activation = out.activation},
+      1);
+}
+
+}  // namespace glint::cuda

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Products of packed weights with many tokens, dense or grouped by expert. A block of 8 warps takes 256 rows of weights
+// (of a gated pair: 128 of each) and 64 tokens; a warp unpacks its own 32 rows straight into tensor-core operands, so
+// each weight is unpacked once a block, and takes the tokens from a ring in shared memory. Runs on every card from
+// sm_80; 32 KB of shared memory. Sums are in the order of device/tile_product.cuh: bits equal matvec's. FLOPs: 2 *
+// n_out * n_in a token; bytes: the weights once for each 64 tokens (from L2 after the first), f16 activations once for
+// each 256 rows. Tested by tests/unit/cuda/matmul_test.cpp.
+#pragma once
+
+#include <cuda_fp16.h>
+
+#include "cuda/device_memory.h"
+#include "cuda/packed_weight.h"
+
+namespace glint::cuda {
+
+/// Tokens of a block.
+inline constexpr int kMatmulTokens = 64;
+
+/// f16 rows in memory; each row is zero from n_in up to a multiple of 64 columns and starts at a multiple of 16 bytes.
+struct HalfRows {
+  const __half* data = nullptr;
+  int64_t row_stride = 0;   // in halves
+  int64_t head_stride = 0;  // for stacked matrices
+  int n_rows = 0;
+};
+
+/// The slots (token * top_k + s) of a step sorted by expert, stably; made by group_by_expert (route.h).
+struct ExpertGroups {
+  const int32_t* slots = nullptr;       // [n_slots]
+  const int32_t* slot_start = nullptr;  // [n_experts + 1] where each expert's slots begin
+  const int32_t* tile_start = nullptr;  // [n_experts + 1] tiles of kMatmulTokens slots before each expert's
+  int n_experts = 0;
+  int n_slots = 0;
+  int slots_per_row = 1;  // row of x that slot reads is slot / slots_per_row
+};
+
+/// What becomes of a sum: out[row, i] = sum * scale + bias[expert, i], in one of these ways; scale is
+/// a power of two.
+enum class Store { kF32, kF32Add, kHalf };
+struct MatmulOutput {
+  void* out = nullptr;  // row r (of a group: slot) at out + r * row_stride + h * head_stride values
+  int64_t row_stride = 0;
+  int64_t head_stride = 0;
+  const float* bias = nullptr;
+  float scale = 1;
+};
+
+/// One matrix, or `count` stacked ones: head h of x with matrix h.
+void matmul(const Stream& stream, Store store, const MatmulOutput& out, const HalfRows& x, const PackedMatrix& matrix,
+            int count = 1);
+/// Each slot with its expert's matrix.
+void matmul_grouped(const Stream& stream, Store store, const MatmulOutput& out, const HalfRows& x,
+                    const PackedMatrix& matrix, const ExpertGroups& groups);
+
+/// out (f16) = act(gate x) * up x * kInnerScale, dense or, with groups, by expert. Formats of gate and up agree.
+struct MatmulGluOutput {
+  __half* out = nullptr;
+  int64_t row_stride = 0;
+  Activation activation = Activation::kSilu;
+  const float* gate_bias = nullptr;
+  const float* up_bias = nullptr;
+};
+void matmul_glu(const Stream& stream, const MatmulGluOutput& out, const HalfRows& x, const PackedMatrix& gate,
+                const PackedMatrix& up, const ExpertGroups* groups);
+
+}  // namespace glint::cuda

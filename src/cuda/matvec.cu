@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cuda/matvec.h"
+
+#include "base/check.h"
+#include "cuda/device/activation.cuh"
+#include "cuda/device/norm.cuh"
+#include "cuda/device/tile_product.cuh"
+#include "cuda/format_switch.h"
+#include "cuda/launch.h"
+
+namespace glint::cuda {
+namespace {
+
+constexpr int kThreads = kNormThreads;
+constexpr int kWarps = kThreads / 32;
+constexpr int kColumnPad =
+    8;  // halves after each token in shared memory: the tokens' words then lie in different banks
+
+__device__ __forceinline__ int lane_id() {
+  return static_cast<int>(threadIdx.x) % 32;
+}
+__device__ __forceinline__ int warp_id() {
+  return static_cast<int>(threadIdx.x) / 32;
+}
+
+/// One token to f16 in shared memory, zeros after its end.
+__device__ __forceinline__ void load_token(__half* to, const float* x, int n_in, int n_padded, float scale,
+                                           const float* norm, float eps, float* scratch) {
+  if (norm != nullptr) scale *= rms_scale(x, n_in, eps, scratch);
+  for (int i = static_cast<int>(threadIdx.x); i < n_padded; i += kThreads) {
+    to[i] = i < n_in ? to_input(x[i], scale, norm, i) : __float2half_rn(0.0f);
+  }
+  if (norm != nullptr) __syncthreads();  // scratch is used again for the next token
+}
+
+__device__ __forceinline__ void load_tokens(__half* columns, const MatvecInput& in, int head, int n_in, int n_padded,
+                                            float* scratch) {
+  for (int t = 0; t < in.n_tokens; ++t) {
+    load_token(columns + t * (n_padded + kColumnPad), in.x + t * in.row_stride + head * in.head_stride, n_in, n_padded,
+               in.scale, in.norm, in.eps, scratch);
+  }
+}
+
+/// This lane's token in shared memory, or null.
+__device__ __forceinline__ const __half* lane_column(const __half* columns, int n_tokens, int n_padded) {
+  const int token = lane_id() / 4;
+  return token < n_tokens ? columns + token * (n_padded + kColumnPad) : nullptr;
+}
+
+/// Leaves a tile's sums for the block: partial [unit][token][row].
+__device__ __forceinline__ void store_partial(float* partial, int unit, int n_tokens, const float (&sum)[4]) {
+  const int lane = lane_id();
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    const int row = lane / 4 + 8 * (i / 2);
+    const int token = lane % 4 * 2 + i % 2;
+    if (token < n_tokens) partial[(unit * n_tokens + token) * kTileRows + row] = sum[i];
+  }
+}
+
+/// Sum of the tiles of one row of tiles, in ascending order.
+__device__ __forceinline__ float sum_blocks(const float* partial, int first_unit, int n_blocks, int n_tokens, int token,
+                                            int row) {
+  float sum = 0;
+  for (int b = 0; b < n_blocks; ++b) sum += partial[((first_unit + b) * n_tokens + token) * kTileRows + row];
+  return sum;
+}
+
+/// Multiplies units warp, warp + kWarps, ...; tile_of(unit) is where a unit's tile lies, column_of(unit) this lane's
+/// token at the tile's first column (or null). The first tile's loads were started by the caller.
+template <PackedFormat kFormat, class TileOf, class ColumnOf>
+__device__ __forceinline__ void multiply_units(TileBits<kFormat>& bits, int n_units, int n_tokens, float* partial,
+                                               TileOf tile_of, ColumnOf column_of) {
+  const int lane = lane_id();
+  for (int unit = warp_id(); unit < n_units; unit += kWarps) {
+    float sum[4];
+    tile_product<kFormat>(sum, bits, column_of(unit), lane);
+    if (unit + kWarps < n_units) bits.load(tile_of(unit + kWarps), lane);
+    store_partial(partial, unit, n_tokens, sum);
+  }
+}
+
+struct MatvecArgs {
+  PackedMatrix matrix[2];
+  MatvecOutput out[2];
+  int n_first_blocks = 0;  // blocks of the first matrix; the rest take the second
+  int tiles_per_block = 1;
+};
+
+/// Grid: (rows of tiles / tiles_per_block of all matrices, stacked matrices).
+template <PackedFormat kFormat>
+__global__ void __launch_bounds__(kThreads) matvec_kernel(MatvecArgs args, MatvecInput in) {
+  __shared__ float scratch[kWarps];
+  const bool second = static_cast<int>(blockIdx.x) >= args.n_first_blocks;
+  const PackedMatrix& matrix = args.matrix[second ? 1 : 0];
+  const MatvecOutput& out = args.out[second ? 1 : 0];
+  const int head = static_cast<int>(blockIdx.y);
+  const int first_tile = (static_cast<int>(blockIdx.x) - (second ? args.n_first_blocks : 0)) * args.tiles_per_block;
+  const int n_blocks = matrix.n_blocks;
+  const int n_tiles = min(args.tiles_per_block, matrix.n_row_tiles - first_tile);
+  const int n_units = n_tiles * n_blocks;
+  const int n_padded = n_blocks * kTileColumns;
+  auto* columns = dynamic_shared<__half>();
+  auto* partial = reinterpret_cast<float*>(columns + in.n_tokens * (n_padded + kColumnPad));
+
+  constexpr int kTileBytes = tile_layout(kFormat).bytes();
+  const uint8_t* tiles =
+      matrix.tiles + (static_cast<int64_t>(head) * matrix.n_row_tiles + first_tile) * n_blocks * kTileBytes;
+  const auto tile_of = [&](int unit) { return tiles + static_cast<int64_t>(unit) * kTileBytes; };
+  TileBits<kFormat> bits;
+  if (warp_id() < n_units) bits.load(tile_of(warp_id()), lane_id());
+  wait_for_previous_kernel();
+  load_tokens(columns, in, head, matrix.n_in, n_padded, scratch);
+  __syncthreads();
+  const __half* column = lane_column(columns, in.n_tokens, n_padded);
+  multiply_units<kFormat>(bits, n_units, in.n_tokens, partial, tile_of, [&](int unit) {
+    return column == nullptr ? nullptr : column + unit % n_blocks * kTileColumns;
+  });
+  let_next_kernel_start();
+  __syncthreads();
+  for (int i = static_cast<int>(threadIdx.x); i < n_tiles * kTileRows * in.n_tokens; i += kThreads) {
+    const int row = i % kTileRows;
+    const int tile = i / kTileRows % n_tiles;
+    const int token = i / kTileRows / n_tiles;
+    const int out_row = (first_tile + tile) * kTileRows + row;
+    if (out_row >= matrix.n_out) continue;
+    float sum = sum_blocks(partial, tile * n_blocks, n_blocks, in.n_tokens, token, row);
+    sum *= out.scale;
+    if (out.bias != nullptr) sum += out.bias[head * matrix.n_out + out_row];
+    float& to = out.out[token * out.row_stride + head * out.head_stride + out_row];
+    to = out.add ? to + sum : sum;
+  }
+}
+
+/// Grid: (rows of tiles, slots or 1). Units: the gate's tiles, then the up projection's.
+template <PackedFormat kFormat>
+__global__ void __launch_bounds__(kThreads)
+    matvec_glu_kernel(GluOutput out, MatvecInput in, PackedMatrix gate, PackedMatrix up, Routing routing) {
+  __shared__ float scratch[kWarps];
+  constexpr int kTileBytes = tile_layout(kFormat).bytes();
+  const bool routed = routing.expert != nullptr;
+  const int n_blocks = gate.n_blocks;
+  const int n_units = 2 * n_blocks;
+  const int n_padded = n_blocks * kTileColumns;
+  const int row_tile = static_cast<int>(blockIdx.x);
+  const int slot = static_cast<int>(blockIdx.y);
+  auto* columns = dynamic_shared<__half>();
+  const int n_tokens = routed ? 1 : in.n_tokens;
+  auto* partial = reinterpret_cast<float*>(columns + n_tokens * (n_padded + kColumnPad));
+
+  TileBits<kFormat> bits;
+  int expert = 0;
+  const auto tile_of = [&](int unit) {
+    const uint8_t* tiles = unit < n_blocks ? gate.tiles : up.tiles;
+    const int64_t tile = (static_cast<int64_t>(expert) * gate.n_row_tiles + row_tile) * n_blocks + unit % n_blocks;
+    return tiles + tile * kTileBytes;
+  };
+  if (!routed) bits.load(tile_of(warp_id()), lane_id());
+  wait_for_previous_kernel();
+  if (routed) {
+    expert = routing.expert[slot];
+    bits.load(tile_of(warp_id()), lane_id());
+    load_token(columns, in.x + slot / routing.top_k * in.row_stride, gate.n_in, n_padded, in.scale, in.norm, in.eps,
+               scratch);
+  } else {
+    load_tokens(columns, in, 0, gate.n_in, n_padded, scratch);
+  }
+  __syncthreads();
+  const __half* column = lane_column(columns, n_tokens, n_padded);
+  multiply_units<kFormat>(bits, n_units, n_tokens, partial, tile_of, [&](int unit) {
+    return column == nullptr ? nullptr : column + unit % n_blocks * kTileColumns;
+  });
+  let_next_kernel_start();
+  __syncthreads();
+  for (int i = static_cast<int>(threadIdx.x); i < kTileRows * n_tokens; i += kThreads) {
+    const int row = i % kTileRows;
+    const int token = i / kTileRows;
+    const int out_row = row_tile * kTileRows + row;
+    if (out_row >= gate.n_out) continue;
+    float g = sum_blocks(partial, 0, n_blocks, n_tokens, token, row);
+    float u = sum_blocks(partial, n_blocks, n_blocks, n_tokens, token, row);
+    if (out.gate_bias != nullptr) g += out.gate_bias[expert * gate.n_out + out_row];
+    if (out.up_bias != nullptr) u += out.up_bias[expert * gate.n_out + out_row];
+    out.out[(routed ? slot : token) * out.row_stride + out_row] = activate(g, u, out.activation) * kInnerScale;
+  }
+}
+
+/// Grid: (rows of tiles, tokens). Units: the shared expert's tiles first, then those of each slot's expert.
+template <PackedFormat kFormat, PackedFormat kSharedFormat>
+__global__ void __launch_bounds__(kThreads)
+    matvec_down_kernel(Tensor x, DownInput in, PackedMatrix down, const float* bias, PackedMatrix down_shared,
+                       Routing routing) {
+  __shared__ float scratch[kWarps];
+  const int row_tile = static_cast<int>(blockIdx.x);
+  const int token = static_cast<int>(blockIdx.y);
+  const int lane = lane_id();
+  const int n_shared = in.shared != nullptr ? down_shared.n_blocks : 0;
+  const int n_routed = routing.top_k * down.n_blocks;
+  auto* columns = dynamic_shared<__half>();
+  auto* partial = reinterpret_cast<float*>(columns + (n_shared + n_routed) * kTileColumns + kColumnPad);
+
+  // The shared expert's tiles are known before the routing is: their loads start first.
+  TileBits<kSharedFormat> shared_bits;
+  const auto shared_tile = [&](int unit) {
+    return down_shared.tiles +
+           (static_cast<int64_t>(row_tile) * down_shared.n_blocks + unit) * tile_layout(kSharedFormat).bytes();
+  };
+  if (warp_id() < n_shared) shared_bits.load(shared_tile(warp_id()), lane);
+  wait_for_previous_kernel();
+  const int32_t* experts = routing.expert + token * routing.top_k;
+  const auto routed_tile = [&](int unit) {
+    const int64_t tile =
+        (static_cast<int64_t>(experts[unit / down.n_blocks]) * down.n_row_tiles + row_tile) * down.n_blocks +
+        unit % down.n_blocks;
+    return down.tiles + tile * tile_layout(kFormat).bytes();
+  };
+  TileBits<kFormat> bits;
+  if (warp_id() < n_routed) bits.load(routed_tile(warp_id()), lane);
+  if (in.shared != nullptr) {
+    load_token(columns, in.shared + token * in.shared_stride, down_shared.n_in, n_shared * kTileColumns, 1, nullptr, 0,
+               scratch);
+  }
+  for (int s = 0; s < routing.top_k; ++s) {
+    load_token(columns + (n_shared + s * down.n_blocks) * kTileColumns,
+               in.inner + (token * routing.top_k + s) * in.inner_stride, down.n_in, down.n_blocks * kTileColumns, 1,
+               nullptr, 0, scratch);
+  }
+  __syncthreads();
+  const __half* column = lane / 4 == 0 ? columns : nullptr;
+  const auto column_at = [&](int unit) { return column == nullptr ? nullptr : column + unit * kTileColumns; };
+  multiply_units<kSharedFormat>(shared_bits, n_shared, 1, partial, shared_tile, column_at);
+  multiply_units<kFormat>(bits, n_routed, 1, partial + n_shared * kTileRows, routed_tile,
+                          [&](int unit) { return column_at(n_shared + unit); });
+  let_next_kernel_start();
+  __syncthreads();
+  const int row = static_cast<int>(threadIdx.x);
+  const int out_row = row_tile * kTileRows + row;
+  if (row < kTileRows && out_row < down.n_out) {
+    float sum = n_shared > 0 ? sum_blocks(partial, 0, n_shared, 1, 0, row) / kInnerScale : 0.0f;
+    for (int s = 0; s < routing.top_k; ++s) {
+      float expert_out = sum_blocks(partial, n_shared + s * down.n_blocks, down.n_blocks, 1, 0, row) / kInnerScale;
+      if (bias != nullptr) expert_out += bias[experts[s] * down.n_out + out_row];
+      sum = __fmaf_rn(routing.weight[token * routing.top_k + s], expert_out, sum);
+    }
+    x.data[token * x.row_stride + out_row] += sum;
+  }
+}
+
+size_t columns_bytes(int n_tokens, int n_blocks) {
+  return static_cast<size_t>(n_tokens) * (n_blocks * kTileColumns + kColumnPad) * sizeof(__half);
+}
+size_t partial_bytes(int n_units, int n_tokens) {
+  return static_cast<size_t>(n_units) * n_tokens * kTileRows * sizeof(float);
+}
+
+void launch_matvec(const Stream& stream, MatvecArgs args, const MatvecInput& in, int count) {
+  const PackedMatrix& matrix = args.matrix[0];
+  GLINT_CHECK(in.n_tokens >= 1 && in.n_tokens <= kMatvecTokens);
+  args.tiles_per_block = std::max(1, kWarps / matrix.n_blocks);
+  args.n_first_blocks = blocks_for(matrix.n_row_tiles, args.tiles_per_block);
+  const int n_blocks = args.n_first_blocks + blocks_for(args.matrix[1].n_row_tiles, args.tiles_per_block);
+  const LaunchShape shape{
+      dim3(static_cast<unsigned>(n_blocks), static_cast<unsigned>(count)), dim3(kThreads),
+      columns_bytes(in.n_tokens, matrix.n_blocks) + partial_bytes(args.tiles_per_block * matrix.n_blocks, in.n_tokens)};
+  with_format(matrix.format, [&]<PackedFormat kFormat>() { launch(stream, shape, matvec_kernel<kFormat>, args, in); });
+}
+
+}  // namespace
+
+void matvec(const Stream& stream, const MatvecOutput& out, const MatvecInput& in, const PackedMatrix& matrix,
+            int count) {
+  launch_matvec(stream, {.matrix = {matrix, {}}, .out = {out, {}}}, in, count);
+}
+
+void matvec_pair(const Stream& stream, const MatvecOutput& out0, const PackedMatrix& matrix0, const MatvecOutput& out1,
+                 const PackedMatrix& matrix1, const MatvecInput& in) {
+  GLINT_CHECK(matrix0.n_in == matrix1.n_in);
+  if (matrix0.format != matrix1.format) {
+    matvec(stream, out0, in, matrix0);
+    return matvec(stream, out1, in, matrix1);
+  }
+  launch_matvec(stream, {.matrix = {matrix0, matrix1}, .out = {out0, out1}}, in, 1);
+}
+
+void matvec_glu(const Stream& stream, const GluOutput& out, const MatvecInput& in, const PackedMatrix& gate,
+                const PackedMatrix& up, const Routing* routing) {
+  GLINT_CHECK(gate.format == up.format && (routing != nullptr || in.n_tokens <= kMatvecTokens));
+  const int n_tokens = routing != nullptr ? 1 : in.n_tokens;
+  const int n_slots = routing != nullptr ? in.n_tokens * routing->top_k : 1;
+  const LaunchShape shape{dim3(static_cast<unsigned>(gate.n_row_tiles), static_cast<unsigned>(n_slots)), dim3(kThreads),
+                          columns_bytes(n_tokens, gate.n_blocks) + partial_bytes(2 * gate.n_blocks, n_tokens)};
+  with_format(gate.format, [&]<PackedFormat kFormat>() {
+    launch(stream, shape, matvec_glu_kernel<kFormat>, out, in, gate, up, routing != nullptr ? *routing : Routing{});
+  });
+}
+
+void matvec_down(const Stream& stream, Tensor x, const DownInput& in, const PackedMatrix& down, const float* bias,
+                 const PackedMatrix& down_shared, const Routing& routing) {
+  const bool has_shared = in.shared != nullptr;
+  const int n_units = routing.top_k * down.n_blocks + (has_shared ? down_shared.n_blocks : 0);
+  const LaunchShape shape{dim3(static_cast<unsigned>(down.n_row_tiles), static_cast<unsigned>(x.n_rows)),
+                          dim3(kThreads), columns_bytes(1, n_units) + partial_bytes(n_units, 1)};
+  const PackedFormat shared_format = has_shared ? down_shared.format : down.format;
+  with_format(down.format, [&]<PackedFormat kFormat>() {
+    if (shared_format == kFormat) {
+      launch(stream, shape, matvec_down_kernel<kFormat, kFormat>, x, in, down, bias, down_shared, routing);
+    } else {
+      with_format(shared_format, [&]<PackedFormat kSharedFormat>() {
+        launch(stream, shape, matvec_down_kernel<kFormat, kSharedFormat>, x, in, down, bias, down_shared, routing);
+      });
+    }
+  });
+}
+
+}  // namespace glint::cuda

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Choosing experts on the card: router logits in f32, the choice of backend_ref's route_token, and the lists that
+// grouped products take. Nothing of it is known to the host. Tested by tests/unit/cuda/route_test.cpp.
+#pragma once
+
+#include "cuda/device_memory.h"
+#include "cuda/matmul.h"
+
+namespace glint::cuda {
+
+/// As Backend::route. n_experts <= kMostExperts.
+inline constexpr int kMostExperts = 1024;
+void route(const Stream& stream, const Routing& out, Tensor logits, const RouteParams& params);
+
+/// logits = norm(x) . router^T, then route: one launch. `arrived`: [n_tokens] counters that are zero before and after.
+struct RouterInput {
+  Tensor x;
+  const float* norm = nullptr;  // [d_model]
+  float eps = 0;
+  const float* router = nullptr;  // [n_experts, d_model]
+  const float* bias = nullptr;    // [n_experts]
+};
+void route_normed(const Stream& stream, const Routing& out, Tensor logits, const RouterInput& in,
+                  const RouteParams& params, int32_t* arrived);
+
+/// Integers that ExpertGroups takes in memory.
+constexpr int64_t group_integers(int64_t n_slots, int n_experts) {
+  return n_slots + 2 * (n_experts + 1);
+}
+/// Sorts the slots of `routing` by expert into `memory` (group_integers of them).
+ExpertGroups group_by_expert(const Stream& stream, const Routing& routing, int n_experts, int slots_per_row,
+                             int32_t* memory);
+
+}  // namespace glint::cuda

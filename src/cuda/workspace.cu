@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cuda/workspace.h"
+
+#include <algorithm>
+
+#include "cuda/route.h"
+
+namespace glint::cuda {
+namespace {
+
+struct Sizes {
+  int64_t halves, expanded, integers, counters;
+};
+
+Sizes sizes_for(const StepLimits& limits) {
+  // Rows are padded to 64 columns: at most 63 for each row of at least 64 values that counts, and as much again for
+  // short rows.
+  const int64_t halves = 2 * limits.input_values + static_cast<int64_t>(limits.max_tokens) * 64;
+  const int64_t slots = static_cast<int64_t>(limits.max_tokens) * std::max(1, limits.top_k);
+  const int64_t expanded = static_cast<int64_t>(limits.n_ctx) * (limits.d_latent + limits.d_expanded);
+  return {halves, expanded, group_integers(slots, limits.n_experts), limits.max_tokens};
+}
+
+}  // namespace
+
+int64_t Workspace::bytes_for(const StepLimits& limits) {
+  const Sizes sizes = sizes_for(limits);
+  return 2 * (sizes.halves + sizes.expanded) + 4 * (sizes.integers + sizes.counters);
+}
+
+void Workspace::reserve(const Stream& stream, const StepLimits& limits) {
+  const Sizes sizes = sizes_for(limits);
+  halves(stream, sizes.halves);
+  expanded(stream, sizes.expanded);
+  integers(stream, sizes.integers);
+  counters(stream, sizes.counters);
+}
+
+void* Workspace::grown(const Stream& stream, std::unique_ptr<DeviceBuffer>& buffer, int64_t bytes) {
+  if (buffer == nullptr || static_cast<int64_t>(buffer->bytes()) < bytes) {
+    check(cudaStreamSynchronize(stream.handle));  // what uses the old one must be done
+    buffer = std::make_unique<DeviceBuffer>(static_cast<size_t>(bytes));
+  }
+  return buffer->data();
+}
+
+int32_t* Workspace::counters(const Stream& stream, int64_t count) {
+  const void* before = counters_ != nullptr ? counters_->data() : nullptr;
+  void* memory = grown(stream, counters_, count * 4);
+  if (memory != before) check(cudaMemsetAsync(memory, 0, counters_->bytes(), stream.handle));
+  return static_cast<int32_t*>(memory);
+}
+
+}  // namespace glint::cuda
