@@ -24,8 +24,9 @@ if(GLINT_HAS_CUDA)
   # need its constexpr, which it turns off under nvcc.
   # CMake 3.25 does not know the flag of an nvcc this new.
   set(CMAKE_CUDA_STANDARD 20)
-  set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20 --expt-relaxed-constexpr")
-  set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20 --expt-relaxed-constexpr")
+  set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
+  set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
+  set(CMAKE_CUDA_FLAGS "${CMAKE_CUDA_FLAGS} --expt-relaxed-constexpr")
   set(CMAKE_CUDA_FLAGS_RELEASE "-O3 -DNDEBUG")
   if(CCACHE)
     set(CMAKE_CUDA_COMPILER_LAUNCHER ${CCACHE})

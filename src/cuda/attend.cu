@@ -5,6 +5,7 @@
 #include "cuda/device/ptx.cuh"
 #include "cuda/device/reduce.cuh"
 #include "cuda/launch.h"
+#include "cuda/mla_decode.h"
 
 namespace glint::cuda {
 namespace {
@@ -91,7 +92,10 @@ __global__ void __launch_bounds__(kThreads) attend_plain_kernel(PlainArgs args) 
 }  // namespace
 
 void attend(const Stream& stream, Tensor out, Tensor q, const KvLayer& layer, const Batch& batch,
-            const AttendParams& params, AttendWorkspace&) {
+            const AttendParams& params, Workspace& workspace) {
+  if (mla_decode_supports(layer, q.n_heads) && params.softcap == 0 && params.window == 0 && params.sinks == nullptr) {
+    return mla_decode(stream, workspace, out, q, layer, batch, params.scale);
+  }
   const LaunchShape shape{dim3(static_cast<unsigned>(q.n_rows), static_cast<unsigned>(q.n_heads)), dim3(kThreads),
                           static_cast<size_t>(layer.d_k + layer.d_v) * sizeof(float)};
   launch(stream, shape, attend_plain_kernel,

@@ -4,14 +4,11 @@
 #pragma once
 
 #include "backend/params.h"
-#include "cuda/device_memory.h"
+#include "cuda/workspace.h"
 
 namespace glint::cuda {
 
-/// Partial results of attention that is split over positions.
-class AttendWorkspace {};
-
 void attend(const Stream& stream, Tensor out, Tensor q, const KvLayer& layer, const Batch& batch,
-            const AttendParams& params, AttendWorkspace& workspace);
+            const AttendParams& params, Workspace& workspace);
 
 }  // namespace glint::cuda

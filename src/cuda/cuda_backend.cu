@@ -92,7 +92,7 @@ class CudaBackend final : public Backend {
     cuda::kv_store(stream_, layer, k, v, batch);
   }
   void attend(Tensor out, Tensor q, const KvLayer& layer, const Batch& batch, const AttendParams& params) override {
-    cuda::attend(stream_, out, q, layer, batch, params, attend_workspace_);
+    cuda::attend(stream_, out, q, layer, batch, params, workspace_);
   }
   void glu(Tensor gate, Tensor up, Activation activation) override { cuda::glu(stream_, gate, up, activation); }
   void route(const Routing& out, Tensor logits, const RouteParams& params) override {
@@ -107,7 +107,7 @@ class CudaBackend final : public Backend {
   // ---- blocks ----
   void mla_block(Tensor x, const BlockContext& block, const MlaShape& shape, const MlaWeights& weights,
                  const KvLayer& cache, const RopeParams& rope_params) override {
-    if (cuda::mla_block({stream_, workspace_, attend_workspace_}, x, block, shape, weights, cache, rope_params)) return;
+    if (cuda::mla_block({stream_, workspace_}, x, block, shape, weights, cache, rope_params)) return;
     Backend::mla_block(x, block, shape, weights, cache, rope_params);
   }
   void moe_block(Tensor x, const BlockContext& block, const MoeShape& shape, const MoeLayerWeights& weights) override {
@@ -166,7 +166,6 @@ class CudaBackend final : public Backend {
   Stream stream_;
   Uploader uploader_;
   Workspace workspace_;
-  AttendWorkspace attend_workspace_;
   std::unordered_map<uint64_t, cudaGraphExec_t> graphs_;
   std::unordered_map<uint64_t, bool> warm_;
 };

@@ -15,7 +15,7 @@ namespace {
 
 /// New rows of a sequence from which expanding its cached latents costs less than absorbed attention's larger products:
 /// the expansion is 0.43 GFLOP a cached token, the difference 1.08 MFLOP a pair (GLM-4.7-Flash; 398 rows break even).
-constexpr int kExpandRows = 256;
+constexpr int kExpandRows = 64;
 
 const float* floats(const Weight& w) {
   return static_cast<const float*>(w.data);
@@ -80,7 +80,7 @@ class MlaStep {
     finish_rows();
     const Tensor q_heads = q_.split_heads(shape_.n_heads);
     heads(q_latent_, q_heads, weights_.k_b);
-    attend(stream_, o_latent_, q_latent_, cache_, block_.batch, {.scale = shape_.scale}, context_.attend_workspace);
+    attend(stream_, o_latent_, q_latent_, cache_, block_.batch, {.scale = shape_.scale}, context_.workspace);
     heads(attended.split_heads(shape_.n_heads), o_latent_, weights_.v_b);
     matvec(stream_,
            {.out = x_.data, .row_stride = x_.row_stride, .head_stride = 0, .bias = nullptr, .scale = 1, .add = true},
@@ -156,7 +156,7 @@ class MlaStep {
             .head_stride = shape_.d_nope,
             .n_rows = n},
            PackedMatrix(weights_.k_b), shape_.n_heads);
-    attend(stream_, o_latent, q_latent, cache_, batch, {.scale = shape_.scale}, context_.attend_workspace);
+    attend(stream_, o_latent, q_latent, cache_, batch, {.scale = shape_.scale}, context_.workspace);
     __half* o_half = q_nope;
     to_half(stream_, o_half, o_latent, 1, nullptr, 0);
     matmul(stream_, Store::kHalf,

@@ -16,7 +16,6 @@ namespace glint::cuda {
 struct MlaContext {
   const Stream& stream;
   Workspace& workspace;
-  AttendWorkspace& attend_workspace;
 };
 
 /// False, with nothing done, where a weight's format or shape has no fast path.

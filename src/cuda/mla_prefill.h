@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Causal attention of one sequence's rows over keys and values expanded from MLA's latent (arXiv 2405.04434).
+// Causal attention of one sequence's rows over keys and values expanded from MLA's latent (arXiv 2405.04434), tile by
+// tile with a running softmax (FlashAttention-2, arXiv 2307.08691). A block takes 128 rows of one head; keys lie at
+// absolute multiples of a tile, so a row's bits do not depend on how a prompt is cut.
+// FLOPs: 2 * 512 a head and pair of row and key, half of them masked; bytes: keys and values once for 128 rows.
+// Tested by tests/unit/cuda/mla_test.cpp.
 #pragma once
 
 #include <cuda_fp16.h>

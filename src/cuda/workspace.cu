@@ -3,13 +3,14 @@
 
 #include <algorithm>
 
+#include "cuda/mla_decode.h"
 #include "cuda/route.h"
 
 namespace glint::cuda {
 namespace {
 
 struct Sizes {
-  int64_t halves, expanded, integers, counters;
+  int64_t halves, expanded, floats, integers, counters;
 };
 
 Sizes sizes_for(const StepLimits& limits) {
@@ -18,20 +19,22 @@ Sizes sizes_for(const StepLimits& limits) {
   const int64_t halves = 2 * limits.input_values + static_cast<int64_t>(limits.max_tokens) * 64;
   const int64_t slots = static_cast<int64_t>(limits.max_tokens) * std::max(1, limits.top_k);
   const int64_t expanded = static_cast<int64_t>(limits.n_ctx) * (limits.d_latent + limits.d_expanded);
-  return {halves, expanded, group_integers(slots, limits.n_experts), limits.max_tokens};
+  const int64_t floats = limits.d_latent > 0 ? mla_decode_floats(limits.n_heads, limits.d_latent) : 0;
+  return {halves, expanded, floats, group_integers(slots, limits.n_experts), limits.max_tokens};
 }
 
 }  // namespace
 
 int64_t Workspace::bytes_for(const StepLimits& limits) {
   const Sizes sizes = sizes_for(limits);
-  return 2 * (sizes.halves + sizes.expanded) + 4 * (sizes.integers + sizes.counters);
+  return 2 * (sizes.halves + sizes.expanded) + 4 * (sizes.floats + sizes.integers + sizes.counters);
 }
 
 void Workspace::reserve(const Stream& stream, const StepLimits& limits) {
   const Sizes sizes = sizes_for(limits);
   halves(stream, sizes.halves);
   expanded(stream, sizes.expanded);
+  floats(stream, sizes.floats);
   integers(stream, sizes.integers);
   counters(stream, sizes.counters);
 }

@@ -29,6 +29,8 @@ class Workspace {
   __half* expanded(const Stream& stream, int64_t count) {
     return static_cast<__half*>(grown(stream, expanded_, count * 2));
   }
+  /// Partial results of attention that is split over positions.
+  float* floats(const Stream& stream, int64_t count) { return static_cast<float*>(grown(stream, floats_, count * 4)); }
   /// Counters that are zero; whoever uses them leaves them zero.
   int32_t* counters(const Stream& stream, int64_t count);
 
@@ -37,6 +39,7 @@ class Workspace {
 
   std::unique_ptr<DeviceBuffer> halves_;
   std::unique_ptr<DeviceBuffer> expanded_;
+  std::unique_ptr<DeviceBuffer> floats_;
   std::unique_ptr<DeviceBuffer> integers_;
   std::unique_ptr<DeviceBuffer> counters_;
 };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Fibers, barriers and the host API of the emulated card. See cuda_runtime.h.
+#include <malloc.h>
+
 #include <boost/context/fiber.hpp>
 #include <cstdio>
 #include <cstdlib>
@@ -30,6 +32,26 @@ constexpr unsigned char kPoison = 0xff;  // NaN in every float format
   std::fprintf(stderr, "emulated card: %s\n", what);
   std::abort();
 }
+
+/// Stacks are kept for the next block: there are hundreds a block, and the system would map and unmap each.
+class PooledStacks {
+ public:
+  ctx::stack_context allocate() {
+    ctx::stack_context stack;
+    stack.size = kStackBytes;
+    if (free_.empty()) {
+      stack.sp = static_cast<char*>(std::malloc(kStackBytes)) + kStackBytes;
+    } else {
+      stack.sp = free_.back();
+      free_.pop_back();
+    }
+    return stack;
+  }
+  void deallocate(ctx::stack_context& stack) { free_.push_back(stack.sp); }
+
+ private:
+  static inline std::vector<void*> free_;
+};
 
 struct PendingCopy {
   void* to;
@@ -137,6 +159,8 @@ void run_grid(dim3 grid, dim3 block_dim, size_t shared_bytes, const std::functio
   if (n_threads % 32 != 0 || n_threads == 0 || n_threads > 1024) die("block size is no multiple of 32 up to 1024");
   if (shared_bytes > 227 * 1024) die("too much shared memory");
   static std::mt19937 shuffler(1);
+  // What a block takes and gives back stays with the process.
+  [[maybe_unused]] static const int kept = mallopt(M_MMAP_THRESHOLD, 1 << 30) + mallopt(M_TRIM_THRESHOLD, 1 << 30);
   for (unsigned z = 0; z < grid.z; ++z)
     for (unsigned y = 0; y < grid.y; ++y)
       for (unsigned x = 0; x < grid.x; ++x) {
@@ -156,18 +180,17 @@ void run_grid(dim3 grid, dim3 block_dim, size_t shared_bytes, const std::functio
           fiber.info.grid_dim = grid;
           fiber.info.lane = static_cast<int>(t % 32);
           fiber.info.warp = static_cast<int>(t / 32);
-          fiber.context = ctx::fiber(std::allocator_arg, ctx::fixedsize_stack(kStackBytes),
-                                     [&now, &fiber, &kernel](ctx::fiber&& back) {
-                                       now.scheduler = std::move(back);
-                                       now.running = &fiber;
-                                       current = &fiber.info;
-                                       kernel();
-                                       fiber.done = true;
-                                       ++now.progress;
-                                       --now.alive;
-                                       if (now.alive > 0 && now.arrived == now.alive) release_barrier();
-                                       return std::move(now.scheduler);
-                                     });
+          fiber.context = ctx::fiber(std::allocator_arg, PooledStacks(), [&now, &fiber, &kernel](ctx::fiber&& back) {
+            now.scheduler = std::move(back);
+            now.running = &fiber;
+            current = &fiber.info;
+            kernel();
+            fiber.done = true;
+            ++now.progress;
+            --now.alive;
+            if (now.alive > 0 && now.arrived == now.alive) release_barrier();
+            return std::move(now.scheduler);
+          });
         }
         // Whole warps in random order; lanes of a warp one after another.
         std::vector<unsigned> warps(n_threads / 32);

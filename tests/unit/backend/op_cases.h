@@ -14,7 +14,7 @@ namespace glint::backend_test {
 inline std::vector<OpCase> op_cases(Products products = Products::kF32) {
   std::vector<OpCase> all;
   add_product_cases(all, products);
-  add_attention_cases(all);
+  add_attention_cases(all, products);
   add_row_cases(all, products);
   return all;
 }

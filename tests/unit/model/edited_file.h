@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A GGUF file made from another by small edits: what happens to a model when one tensor is missing, one key is wrong, or
-// the same weights lie in another layout. Everything not edited is copied as it is.
+// A GGUF file made from another by small edits: what happens to a model when one tensor is missing, one key is wrong,
+// or the same weights lie in another layout. Everything not edited is copied as it is.
 #pragma once
 
 #include <cstddef>
@@ -22,7 +22,8 @@ struct OwnedFile {
   explicit OwnedFile(std::vector<std::byte> bytes)
       : image(std::move(bytes)), file(gguf::File::parse(image, "edited.gguf")) {}
   OwnedFile(std::vector<std::byte> bytes, const std::string& override_text)
-      : image(std::move(bytes)), file(gguf::File::parse(image, "edited.gguf", std::vector<std::string>{override_text})) {}
+      : image(std::move(bytes)),
+        file(gguf::File::parse(image, "edited.gguf", std::vector<std::string>{override_text})) {}
   std::vector<std::byte> image;
   gguf::File file;
 };

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// GLM-4.7-Flash's metadata as its published files have it, with next to no tensors: enough for what is decided from keys
-// and shapes alone, which is the spec, the gate and the size of the cache.
+// GLM-4.7-Flash's metadata as its published files have it, with next to no tensors: enough for what is decided from
+// keys and shapes alone, which is the spec, the gate and the size of the cache.
 #pragma once
 
 #include "tests/unit/model/edited_file.h"
 
 namespace glint::golden {
 
-/// Keys and values of the ggml-org conversion (which has no expert_gating_func), and the tensors that a spec is read from,
-/// with a vocabulary of n_vocab rows.
+/// Keys and values of the ggml-org conversion (which has no expert_gating_func), and the tensors that a spec is read
+/// from, with a vocabulary of n_vocab rows.
 inline EditedFile glm_flash_header(int n_vocab = 8) {
   EditedFile file;
   file.set_text("general.architecture", "deepseek2");

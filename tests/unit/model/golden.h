@@ -25,19 +25,40 @@
 
 namespace glint::golden {
 
-inline std::string folder() { return std::string(GLINT_SHARED) + "/golden"; }
-inline bool available() { return std::filesystem::exists(folder()); }
+inline std::string folder() {
+  return std::string(GLINT_SHARED) + "/golden";
+}
+inline bool available() {
+  return std::filesystem::exists(folder());
+}
 
 inline const std::vector<std::string>& names() {
-  static const std::vector<std::string> kNames = {
-      "deepseek_v3", "gemma", "gemma2", "gemma3", "glm4", "glm4_moe", "glm4_moe_lite", "glm4_moe_lite_mtp",
-      "glm4_moe_lite_realdims", "glm4_moe_qknorm", "gpt_oss", "llama", "llama2", "mistral", "phi3", "phi3_longrope",
-      "qwen2", "qwen3", "qwen3_moe"};
+  static const std::vector<std::string> kNames = {"deepseek_v3",
+                                                  "gemma",
+                                                  "gemma2",
+                                                  "gemma3",
+                                                  "glm4",
+                                                  "glm4_moe",
+                                                  "glm4_moe_lite",
+                                                  "glm4_moe_lite_mtp",
+                                                  "glm4_moe_lite_realdims",
+                                                  "glm4_moe_qknorm",
+                                                  "gpt_oss",
+                                                  "llama",
+                                                  "llama2",
+                                                  "mistral",
+                                                  "phi3",
+                                                  "phi3_longrope",
+                                                  "qwen2",
+                                                  "qwen3",
+                                                  "qwen3_moe"};
   return kNames;
 }
 
 /// "scalar" is the CPU backend without AVX2.
-inline std::vector<std::string> backends() { return {"ref", "cpu", "scalar"}; }
+inline std::vector<std::string> backends() {
+  return {"ref", "cpu", "scalar"};
+}
 inline std::unique_ptr<Backend> make(const std::string& backend) {
   if (backend == "cpu") return make_cpu_backend({.n_threads = 3});
   if (backend == "scalar") return make_cpu_backend({.n_threads = 1, .scalar_only = true});
@@ -55,7 +76,9 @@ inline const gguf::File& source(const std::string& name) {
   if (found != opened.end()) return found->second;
   return opened.emplace(name, gguf::File::open(folder() + "/" + name + ".gguf")).first->second;
 }
-inline EditedFile edit(const std::string& name) { return EditedFile(source(name)); }
+inline EditedFile edit(const std::string& name) {
+  return EditedFile(source(name));
+}
 
 /// The ids of one of a model's prompts: p1, p7 or p64.
 inline std::vector<int32_t> prompt_ids(const std::string& name, const std::string& prompt) {
@@ -82,7 +105,10 @@ struct Instance {
   explicit Instance(OwnedFile edited, DecoderOptions options, std::unique_ptr<Backend> made = make_ref_backend())
       : Instance(std::move(edited.file), std::move(made), options, std::move(edited.image)) {}
   Instance(gguf::File opened, std::unique_ptr<Backend> made, DecoderOptions options, std::vector<std::byte> kept = {})
-      : image(std::move(kept)), file(std::move(opened)), backend(std::move(made)), model(load_model(file, *backend, options.nextn)) {
+      : image(std::move(kept)),
+        file(std::move(opened)),
+        backend(std::move(made)),
+        model(load_model(file, *backend, options.nextn)) {
     decoder = std::make_unique<Decoder>(model, *backend, options);
   }
 
@@ -127,6 +153,25 @@ inline double largest_difference(const std::vector<float>& a, const std::vector<
 
 inline int argmax(const std::vector<float>& row) {
   return static_cast<int>(std::max_element(row.begin(), row.end()) - row.begin());
+}
+
+/// Kullback-Leibler divergence of what was computed from what was stored, in nats.
+inline double divergence(const std::vector<double>& expected, const std::vector<float>& got) {
+  EXPECT_EQ(got.size(), expected.size());
+  const auto log_normaliser = [](const auto& logits) {
+    const double largest = *std::max_element(logits.begin(), logits.end());
+    double sum = 0;
+    for (double logit : logits) sum += std::exp(logit - largest);
+    return largest + std::log(sum);
+  };
+  const double expected_normaliser = log_normaliser(expected);
+  const double got_normaliser = log_normaliser(got);
+  double sum = 0;
+  for (size_t i = 0; i < expected.size() && i < got.size(); ++i) {
+    const double log_p = expected[i] - expected_normaliser;
+    sum += std::exp(log_p) * (log_p - (got[i] - got_normaliser));
+  }
+  return std::isnan(sum) ? HUGE_VAL : sum;
 }
 
 /// Chooses n ids after a prompt, each the most likely.

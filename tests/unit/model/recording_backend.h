@@ -26,13 +26,19 @@ class RecordingBackend final : public Backend {
     ++n_allocations;
     return inner_->allocate(bytes);
   }
-  void upload(void* destination, const void* source, size_t bytes) override { inner_->upload(destination, source, bytes); }
-  void download(void* destination, const void* source, size_t bytes) override { inner_->download(destination, source, bytes); }
+  void upload(void* destination, const void* source, size_t bytes) override {
+    inner_->upload(destination, source, bytes);
+  }
+  void download(void* destination, const void* source, size_t bytes) override {
+    inner_->download(destination, source, bytes);
+  }
   Weight import_weight(const HostTensor& tensor) override {
     imported.insert(tensor.name);
     return inner_->import_weight(tensor);
   }
-  void embed(Tensor out, const int32_t* ids, float scale, const Weight& table) override { inner_->embed(out, ids, scale, table); }
+  void embed(Tensor out, const int32_t* ids, float scale, const Weight& table) override {
+    inner_->embed(out, ids, scale, table);
+  }
   void rms_norm(Tensor out, Tensor x, float eps, const Weight& w) override { inner_->rms_norm(out, x, eps, w); }
   void add(Tensor out, Tensor x) override { inner_->add(out, x); }
   void copy(Tensor out, Tensor x) override { inner_->copy(out, x); }
@@ -42,14 +48,22 @@ class RecordingBackend final : public Backend {
   void matmul_experts(Tensor out, Tensor x, const Weight& w, const Routing& routing) override {
     inner_->matmul_experts(out, x, w, routing);
   }
-  void rope(Tensor x, const int32_t* positions, const RopeParams& params) override { inner_->rope(x, positions, params); }
-  void kv_store(const KvLayer& layer, Tensor k, Tensor v, const Batch& batch) override { inner_->kv_store(layer, k, v, batch); }
+  void rope(Tensor x, const int32_t* positions, const RopeParams& params) override {
+    inner_->rope(x, positions, params);
+  }
+  void kv_store(const KvLayer& layer, Tensor k, Tensor v, const Batch& batch) override {
+    inner_->kv_store(layer, k, v, batch);
+  }
   void attend(Tensor out, Tensor q, const KvLayer& layer, const Batch& batch, const AttendParams& params) override {
     inner_->attend(out, q, layer, batch, params);
   }
   void glu(Tensor gate, Tensor up, Activation activation) override { inner_->glu(gate, up, activation); }
-  void route(const Routing& out, Tensor logits, const RouteParams& params) override { inner_->route(out, logits, params); }
-  void combine(Tensor out, Tensor expert_out, const Routing& routing) override { inner_->combine(out, expert_out, routing); }
+  void route(const Routing& out, Tensor logits, const RouteParams& params) override {
+    inner_->route(out, logits, params);
+  }
+  void combine(Tensor out, Tensor expert_out, const Routing& routing) override {
+    inner_->combine(out, expert_out, routing);
+  }
   void gather_rows(Tensor out, Tensor x, const int32_t* rows) override { inner_->gather_rows(out, x, rows); }
   void argmax(int32_t* ids, Tensor x) override { inner_->argmax(ids, x); }
 

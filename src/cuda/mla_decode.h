@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Absorbed attention over MLA's latent cache (arXiv 2405.04434) for few query rows: each row's positions are split over
+// blocks, whose partial results a second kernel puts together in ascending order. How they are split depends on the
+// row's own context alone, so a row's bits do not depend on others; launch shapes depend on nothing, so a step can be
+// replayed. A block takes pages of the cache into shared memory once and uses them as keys and, transposed, as values:
+// cached rows are the M side of the tensor core, heads the N side, so 20 heads cost 24. FLOPs: 2 * (576 + 512) * 24 a
+// cached row; bytes: 1,152 a cached row, 41 KB a split of partial results. Tested by tests/unit/cuda/mla_test.cpp.
+#pragma once
+
+#include "backend/params.h"
+#include "cuda/workspace.h"
+
+namespace glint::cuda {
+
+/// Is there a kernel for this cache and these heads?
+bool mla_decode_supports(const KvLayer& layer, int n_heads);
+/// As Backend::attend; any number of rows, few at a time.
+void mla_decode(const Stream& stream, Workspace& workspace, Tensor out, Tensor q, const KvLayer& layer,
+                const Batch& batch, float scale);
+/// Floats of partial results that the workspace needs.
+int64_t mla_decode_floats(int n_heads, int d_v);
+
+}  // namespace glint::cuda
