@@ -33,6 +33,7 @@ __global__ void __launch_bounds__(kThreads) attend_plain_kernel(PlainArgs args) 
   const KvLayer& layer = args.layer;
   auto* query = dynamic_shared<float>();  // [d_k]
   float* sum = query + layer.d_k;         // [d_v]
+  let_next_kernel_start();
   wait_for_previous_kernel();
   const float* q = args.q.data + token * args.q.row_stride + head * args.q.head_stride;
   for (int i = static_cast<int>(threadIdx.x); i < layer.d_k; i += kThreads) query[i] = q[i];
@@ -86,14 +87,13 @@ __global__ void __launch_bounds__(kThreads) attend_plain_kernel(PlainArgs args) 
   }
   float* out = args.out.data + token * args.out.row_stride + head * args.out.head_stride;
   for (int i = static_cast<int>(threadIdx.x); i < layer.d_v; i += kThreads) out[i] = sum[i] / total;
-  let_next_kernel_start();
 }
 
 }  // namespace
 
 void attend(const Stream& stream, Tensor out, Tensor q, const KvLayer& layer, const Batch& batch,
             const AttendParams& params, Workspace& workspace) {
-  if (mla_decode_supports(layer, q.n_heads) && params.softcap == 0 && params.window == 0 && params.sinks == nullptr) {
+  if (mla_decode_supports(layer, q, out) && params.softcap == 0 && params.window == 0 && params.sinks == nullptr) {
     return mla_decode(stream, workspace, out, q, layer, batch, params.scale);
   }
   const LaunchShape shape{dim3(static_cast<unsigned>(q.n_rows), static_cast<unsigned>(q.n_heads)), dim3(kThreads),

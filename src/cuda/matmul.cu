@@ -165,6 +165,7 @@ __global__ void __launch_bounds__(kThreads, 1) matmul_kernel(MatmulArgs args) {
   const PackedMatrix& matrix = args.matrix[0];
   const int n_blocks = matrix.n_blocks;
   const int n_quarters = (matrix.n_in + 63) / 64;
+  let_next_kernel_start();
   wait_for_previous_kernel();
   const TokenRows rows = token_rows(args, static_cast<int>(blockIdx.y));
   if (rows.n_tokens <= 0) return;
@@ -239,7 +240,6 @@ __global__ void __launch_bounds__(kThreads, 1) matmul_kernel(MatmulArgs args) {
       }
     }
   }
-  let_next_kernel_start();
   store_sums<kKind, kStore>(args, rows, total, row_tile, head, lane);
 }
 

@@ -23,20 +23,10 @@ __device__ __forceinline__ int warp_id() {
   return static_cast<int>(threadIdx.x) / 32;
 }
 
-/// One token to f16 in shared memory, zeros after its end.
-__device__ __forceinline__ void load_token(__half* to, const float* x, int n_in, int n_padded, float scale,
-                                           const float* norm, float eps, float* scratch) {
-  if (norm != nullptr) scale *= rms_scale(x, n_in, eps, scratch);
-  for (int i = static_cast<int>(threadIdx.x); i < n_padded; i += kThreads) {
-    to[i] = i < n_in ? to_input(x[i], scale, norm, i) : __float2half_rn(0.0f);
-  }
-  if (norm != nullptr) __syncthreads();  // scratch is used again for the next token
-}
-
 __device__ __forceinline__ void load_tokens(__half* columns, const MatvecInput& in, int head, int n_in, int n_padded,
                                             float* scratch) {
   for (int t = 0; t < in.n_tokens; ++t) {
-    load_token(columns + t * (n_padded + kColumnPad), in.x + t * in.row_stride + head * in.head_stride, n_in, n_padded,
+    store_input(columns + t * (n_padded + kColumnPad), in.x + t * in.row_stride + head * in.head_stride, n_in, n_padded,
                in.scale, in.norm, in.eps, scratch);
   }
 }
@@ -66,17 +56,35 @@ __device__ __forceinline__ float sum_blocks(const float* partial, int first_unit
   return sum;
 }
 
-/// Multiplies units warp, warp + kWarps, ...; tile_of(unit) is where a unit's tile lies, column_of(unit) this lane's
-/// token at the tile's first column (or null). The first tile's loads were started by the caller.
+/// Multiplies units warp, warp + kWarps, ...; tile_of(unit) is where a unit's tile lies, column_of(unit) this lane's token
+/// at the tile's first column (or null). The first tile's loads were started by the caller; the next tile's are under way
+/// while one is multiplied, where registers allow.
 template <PackedFormat kFormat, class TileOf, class ColumnOf>
-__device__ __forceinline__ void multiply_units(TileBits<kFormat>& bits, int n_units, int n_tokens, float* partial,
-                                               TileOf tile_of, ColumnOf column_of) {
+__device__ __forceinline__ void multiply_units(TileBits<kFormat>& bits, int n_units, int n_tokens, float* partial, TileOf tile_of,
+                                               ColumnOf column_of) {
   const int lane = lane_id();
-  for (int unit = warp_id(); unit < n_units; unit += kWarps) {
+  const auto multiply = [&](const TileBits<kFormat>& tile, int unit) {
     float sum[4];
-    tile_product<kFormat>(sum, bits, column_of(unit), lane);
-    if (unit + kWarps < n_units) bits.load(tile_of(unit + kWarps), lane);
+    tile_product<kFormat>(sum, tile, column_of(unit), lane);
     store_partial(partial, unit, n_tokens, sum);
+  };
+  int unit = warp_id();
+  if constexpr (kFormat == PackedFormat::kHalf) {
+    for (; unit < n_units; unit += kWarps) {
+      multiply(bits, unit);
+      if (unit + kWarps < n_units) bits.load(tile_of(unit + kWarps), lane);
+    }
+  } else {
+    TileBits<kFormat> other;
+    while (unit < n_units) {
+      const int second = unit + kWarps;
+      if (second < n_units) other.load(tile_of(second), lane);
+      multiply(bits, unit);
+      if (second >= n_units) break;
+      unit = second + kWarps;
+      if (unit < n_units) bits.load(tile_of(unit), lane);
+      multiply(other, second);
+    }
   }
 }
 
@@ -109,6 +117,7 @@ __global__ void __launch_bounds__(kThreads) matvec_kernel(MatvecArgs args, Matve
   const auto tile_of = [&](int unit) { return tiles + static_cast<int64_t>(unit) * kTileBytes; };
   TileBits<kFormat> bits;
   if (warp_id() < n_units) bits.load(tile_of(warp_id()), lane_id());
+  let_next_kernel_start();
   wait_for_previous_kernel();
   load_tokens(columns, in, head, matrix.n_in, n_padded, scratch);
   __syncthreads();
@@ -116,7 +125,6 @@ __global__ void __launch_bounds__(kThreads) matvec_kernel(MatvecArgs args, Matve
   multiply_units<kFormat>(bits, n_units, in.n_tokens, partial, tile_of, [&](int unit) {
     return column == nullptr ? nullptr : column + unit % n_blocks * kTileColumns;
   });
-  let_next_kernel_start();
   __syncthreads();
   for (int i = static_cast<int>(threadIdx.x); i < n_tiles * kTileRows * in.n_tokens; i += kThreads) {
     const int row = i % kTileRows;
@@ -156,11 +164,12 @@ __global__ void __launch_bounds__(kThreads)
     return tiles + tile * kTileBytes;
   };
   if (!routed) bits.load(tile_of(warp_id()), lane_id());
+  let_next_kernel_start();
   wait_for_previous_kernel();
   if (routed) {
     expert = routing.expert[slot];
     bits.load(tile_of(warp_id()), lane_id());
-    load_token(columns, in.x + slot / routing.top_k * in.row_stride, gate.n_in, n_padded, in.scale, in.norm, in.eps,
+    store_input(columns, in.x + slot / routing.top_k * in.row_stride, gate.n_in, n_padded, in.scale, in.norm, in.eps,
                scratch);
   } else {
     load_tokens(columns, in, 0, gate.n_in, n_padded, scratch);
@@ -170,7 +179,6 @@ __global__ void __launch_bounds__(kThreads)
   multiply_units<kFormat>(bits, n_units, n_tokens, partial, tile_of, [&](int unit) {
     return column == nullptr ? nullptr : column + unit % n_blocks * kTileColumns;
   });
-  let_next_kernel_start();
   __syncthreads();
   for (int i = static_cast<int>(threadIdx.x); i < kTileRows * n_tokens; i += kThreads) {
     const int row = i % kTileRows;
@@ -206,6 +214,7 @@ __global__ void __launch_bounds__(kThreads)
            (static_cast<int64_t>(row_tile) * down_shared.n_blocks + unit) * tile_layout(kSharedFormat).bytes();
   };
   if (warp_id() < n_shared) shared_bits.load(shared_tile(warp_id()), lane);
+  let_next_kernel_start();
   wait_for_previous_kernel();
   const int32_t* experts = routing.expert + token * routing.top_k;
   const auto routed_tile = [&](int unit) {
@@ -217,11 +226,11 @@ __global__ void __launch_bounds__(kThreads)
   TileBits<kFormat> bits;
   if (warp_id() < n_routed) bits.load(routed_tile(warp_id()), lane);
   if (in.shared != nullptr) {
-    load_token(columns, in.shared + token * in.shared_stride, down_shared.n_in, n_shared * kTileColumns, 1, nullptr, 0,
+    store_input(columns, in.shared + token * in.shared_stride, down_shared.n_in, n_shared * kTileColumns, 1, nullptr, 0,
                scratch);
   }
   for (int s = 0; s < routing.top_k; ++s) {
-    load_token(columns + (n_shared + s * down.n_blocks) * kTileColumns,
+    store_input(columns + (n_shared + s * down.n_blocks) * kTileColumns,
                in.inner + (token * routing.top_k + s) * in.inner_stride, down.n_in, down.n_blocks * kTileColumns, 1,
                nullptr, 0, scratch);
   }
@@ -231,7 +240,6 @@ __global__ void __launch_bounds__(kThreads)
   multiply_units<kSharedFormat>(shared_bits, n_shared, 1, partial, shared_tile, column_at);
   multiply_units<kFormat>(bits, n_routed, 1, partial + n_shared * kTileRows, routed_tile,
                           [&](int unit) { return column_at(n_shared + unit); });
-  let_next_kernel_start();
   __syncthreads();
   const int row = static_cast<int>(threadIdx.x);
   const int out_row = row_tile * kTileRows + row;

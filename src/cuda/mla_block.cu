@@ -2,7 +2,6 @@
 #include "cuda/mla_block.h"
 
 #include "base/check.h"
-#include "cuda/kv_rows.h"
 #include "cuda/matmul.h"
 #include "cuda/matvec.h"
 #include "cuda/mla_prefill.h"
@@ -124,8 +123,7 @@ class MlaStep {
   /// Norms, rotates and caches the latent rows; rotates the queries' tails into q_latent.
   void finish_rows() {
     finish_mla_rows(stream_, {latent_, q_.split_heads(shape_.n_heads), q_latent_}, shape_, floats(weights_.kv_a_norm),
-                    block_.batch.positions, rope_params_);
-    kv_store(stream_, cache_, latent_, {}, block_.batch);
+                    block_.batch, cache_, rope_params_);
   }
 
   void heads(Tensor out, Tensor in, const Weight& w) {

@@ -14,7 +14,7 @@ namespace {
 
 constexpr int kThreads = 256;
 constexpr int kWarps = kThreads / 32;
-constexpr int kMostSplits = 64;
+constexpr int kMostSplits = 128;
 constexpr int kRowsAtOnce = 8;
 constexpr int kMostHeads = 24;
 constexpr int kHeadTiles = kMostHeads / 8;
@@ -82,10 +82,12 @@ __device__ __forceinline__ void score_tile(DecodeShared<kTile, kStages>& shared,
   if (warp >= kRowTiles * kParts) return;
   const int row_tile = warp % kRowTiles;
   const int part = warp / kRowTiles;
-  float sum[kHeadTiles][4] = {};
-#pragma unroll 6
+  // Two chains of sums, so that one step need not wait for the one before.
+  float sums[2][kHeadTiles][4] = {};
+#pragma unroll
   for (int s = 0; s < kSteps; ++s) {
     const int chunk = (part * kSteps + s) * 2;
+    auto& sum = sums[s % 2];
     uint32_t a[4];
     ldmatrix_x4(a, tile_chunk(tile, row_tile * 16 + lane / 8 % 2 * 8 + lane % 8, chunk + lane / 16));
     uint32_t b[4];
@@ -100,7 +102,8 @@ __device__ __forceinline__ void score_tile(DecodeShared<kTile, kStages>& shared,
   for (int h = 0; h < kHeadTiles; ++h) {
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
-      shared.scores[part][h * 8 + lane % 4 * 2 + i % 2][row_tile * 16 + lane / 4 + 8 * (i / 2)] = sum[h][i];
+      shared.scores[part][h * 8 + lane % 4 * 2 + i % 2][row_tile * 16 + lane / 4 + 8 * (i / 2)] =
+          sums[0][h][i] + sums[1][h][i];
     }
   }
 }
@@ -109,7 +112,9 @@ __device__ __forceinline__ void score_tile(DecodeShared<kTile, kStages>& shared,
 template <int kTile, int kStages>
 __device__ __forceinline__ void soften_tile(DecodeShared<kTile, kStages>& shared, int n_valid, float scale) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
-  for (int h = static_cast<int>(threadIdx.x) / 32; h < kMostHeads; h += kWarps) {
+#pragma unroll
+  for (int part = 0; part < kMostHeads / kWarps; ++part) {
+    const int h = static_cast<int>(threadIdx.x) / 32 + part * kWarps;
     float score[kTile / 32];
     float largest = shared.largest[h];
     const float before = largest;
@@ -128,7 +133,7 @@ __device__ __forceinline__ void soften_tile(DecodeShared<kTile, kStages>& shared
       sum += p;
     }
     sum = warp_sum(sum);
-    __syncwarp();
+    __syncwarp();  // all lanes have read largest[h]
     if (lane == 0) {
       const float shrink = exp2f(before - largest);
       shared.shrink[h] = shrink;
@@ -176,10 +181,30 @@ __device__ __forceinline__ void add_values(float (&out)[4][kHeadTiles][4], Decod
   }
 }
 
+/// Queries in f16; heads that do not exist are zeros.
+__device__ __forceinline__ void load_queries(__half* q, const DecodeArgs& args, int row) {
+  constexpr int kGroups = kMostHeads * kWidth / 4;
+#pragma unroll
+  for (int c = 0; c < (kGroups + kThreads - 1) / kThreads; ++c) {
+    const int group = static_cast<int>(threadIdx.x) + c * kThreads;
+    const int head = group / (kWidth / 4);
+    const int at = group % (kWidth / 4) * 4;
+    if (group >= kGroups) break;
+    float4 v = make_float4(0, 0, 0, 0);
+    if (head < args.n_heads) {
+      v = *reinterpret_cast<const float4*>(args.q.data + row * args.q.row_stride + head * args.q.head_stride + at);
+    }
+    auto* to = reinterpret_cast<__half2*>(tile_chunk(q, head, at / 8) + at % 8);
+    to[0] = __floats2half2_rn(v.x, v.y);
+    to[1] = __floats2half2_rn(v.z, v.w);
+  }
+}
+
 /// Grid: (splits, rows).
 template <int kTile, int kStages>
 __global__ void __launch_bounds__(kThreads, 1) mla_split_kernel(DecodeArgs args) {
   auto& shared = *dynamic_shared<DecodeShared<kTile, kStages>>();
+  let_next_kernel_start();
   wait_for_previous_kernel();
   const int row = static_cast<int>(blockIdx.y);
   const int split = static_cast<int>(blockIdx.x);
@@ -198,14 +223,7 @@ __global__ void __launch_bounds__(kThreads, 1) mla_split_kernel(DecodeArgs args)
     if (s < n_tiles) copy_tile<kTile>(shared.tiles[s], args, sequence, first + s * kTile, end);
     cp_async_commit();
   }
-  // Queries in f16; heads that do not exist are zeros.
-  for (int i = static_cast<int>(threadIdx.x); i < kMostHeads * kWidth; i += kThreads) {
-    const int head = i / kWidth;
-    const int at = i % kWidth;
-    const float value =
-        head < args.n_heads ? args.q.data[row * args.q.row_stride + head * args.q.head_stride + at] : 0.0f;
-    tile_chunk(shared.q, head, at / 8)[at % 8] = __float2half_rn(value);
-  }
+  load_queries(shared.q, args, row);
   for (int h = static_cast<int>(threadIdx.x); h < kMostHeads; h += kThreads) {
     shared.largest[h] = -INFINITY;
     shared.sum[h] = 0;
@@ -224,7 +242,6 @@ __global__ void __launch_bounds__(kThreads, 1) mla_split_kernel(DecodeArgs args)
     if (t + kStages < n_tiles) copy_tile<kTile>(tile, args, sequence, first + (t + kStages) * kTile, end);
     cp_async_commit();
   }
-  let_next_kernel_start();
   const int64_t at = (static_cast<int64_t>(row) * kMostSplits + split) * args.n_heads;
 #pragma unroll
   for (int m = 0; m < 4; ++m) {
@@ -243,49 +260,67 @@ __global__ void __launch_bounds__(kThreads, 1) mla_split_kernel(DecodeArgs args)
   }
 }
 
-/// Grid: (heads, rows): the splits' results in ascending order.
-__global__ void __launch_bounds__(128) mla_combine_kernel(Tensor out, DecodeArgs args) {
+constexpr int kCombineGroups = 4;  // each takes every fourth split
+
+/// Grid: (heads, rows). A thread has four values and every fourth split; the groups' sums are added in order.
+__global__ void __launch_bounds__(128 * kCombineGroups) mla_combine_kernel(Tensor out, DecodeArgs args) {
   __shared__ float weights[kMostSplits];
+  __shared__ float totals[kMostSplits];
+  __shared__ float4 sums[kCombineGroups][128];
+  let_next_kernel_start();
   wait_for_previous_kernel();
+  const int thread = static_cast<int>(threadIdx.x);
   const int head = static_cast<int>(blockIdx.x);
   const int row = static_cast<int>(blockIdx.y);
   const int n = args.positions[row] + 1;
   const int length = split_length(n);
   const int n_splits = (n + length - 1) / length;
   const int64_t first = static_cast<int64_t>(row) * kMostSplits * args.n_heads + head;
-  float largest = -INFINITY;
-  for (int s = 0; s < n_splits; ++s)
-    largest = fmaxf(largest, args.state[first + static_cast<int64_t>(s) * args.n_heads].x);
-  float total = 0;
-  for (int s = 0; s < n_splits; ++s) {
+  for (int s = thread; s < n_splits; s += 128 * kCombineGroups) {
     const float2 state = args.state[first + static_cast<int64_t>(s) * args.n_heads];
-    const float weight = exp2f(state.x - largest);
-    total = __fmaf_rn(weight, state.y, total);
-    if (static_cast<int>(threadIdx.x) == s) weights[s] = weight;
+    weights[s] = state.x;
+    totals[s] = state.y;
   }
   __syncthreads();
+  float largest = -INFINITY;
+  for (int s = 0; s < n_splits; ++s) largest = fmaxf(largest, weights[s]);
+  float total = 0;
+  for (int s = 0; s < n_splits; ++s) total = __fmaf_rn(exp2f(weights[s] - largest), totals[s], total);
+  const int group = thread / 128;
   float4 sum = make_float4(0, 0, 0, 0);
-  for (int s = 0; s < n_splits; ++s) {
-    const float4 part = reinterpret_cast<const float4*>(
-        args.partial + (first + static_cast<int64_t>(s) * args.n_heads) * kValues)[threadIdx.x];
-    sum.x = __fmaf_rn(weights[s], part.x, sum.x);
-    sum.y = __fmaf_rn(weights[s], part.y, sum.y);
-    sum.z = __fmaf_rn(weights[s], part.z, sum.z);
-    sum.w = __fmaf_rn(weights[s], part.w, sum.w);
+#pragma unroll 8
+  for (int s = group; s < n_splits; s += kCombineGroups) {
+    const float weight = exp2f(weights[s] - largest);
+    const float4 part =
+        reinterpret_cast<const float4*>(args.partial + (first + static_cast<int64_t>(s) * args.n_heads) * kValues)[thread % 128];
+    sum.x = __fmaf_rn(weight, part.x, sum.x);
+    sum.y = __fmaf_rn(weight, part.y, sum.y);
+    sum.z = __fmaf_rn(weight, part.z, sum.z);
+    sum.w = __fmaf_rn(weight, part.w, sum.w);
   }
-  float* to = out.data + row * out.row_stride + head * out.head_stride + 4 * threadIdx.x;
-  to[0] = sum.x / total;
-  to[1] = sum.y / total;
-  to[2] = sum.z / total;
-  to[3] = sum.w / total;
-  let_next_kernel_start();
+  sums[group][thread % 128] = sum;
+  __syncthreads();
+  if (group == 0) {
+    for (int g = 1; g < kCombineGroups; ++g) {
+      const float4 other = sums[g][thread];
+      sum.x += other.x;
+      sum.y += other.y;
+      sum.z += other.z;
+      sum.w += other.w;
+    }
+    auto* to = reinterpret_cast<float4*>(out.data + row * out.row_stride + head * out.head_stride) + thread;
+    *to = make_float4(sum.x / total, sum.y / total, sum.z / total, sum.w / total);
+  }
 }
 
 }  // namespace
 
-bool mla_decode_supports(const KvLayer& layer, int n_heads) {
-  return layer.v == nullptr && layer.k_dtype == DType::kF16 && layer.n_kv == 1 && layer.d_k == kWidth &&
-         layer.d_v == kValues && n_heads <= kMostHeads;
+bool mla_decode_supports(const KvLayer& layer, Tensor q, Tensor out) {
+  const auto is_aligned = [](Tensor t) {
+    return reinterpret_cast<uintptr_t>(t.data) % 16 == 0 && t.row_stride % 4 == 0 && t.head_stride % 4 == 0;
+  };
+  return layer.v == nullptr && layer.k_dtype == DType::kF16 && layer.n_kv == 1 && layer.d_k == kWidth && layer.d_v == kValues &&
+         q.n_heads <= kMostHeads && is_aligned(q) && is_aligned(out);
 }
 
 int64_t mla_decode_floats(int n_heads, int d_v) {
@@ -315,7 +350,7 @@ void mla_decode(const Stream& stream, Workspace& workspace, Tensor out, Tensor q
     } else {
       launch(stream, {grid, dim3(kThreads), sizeof(DecodeShared<32, 1>)}, mla_split_kernel<32, 1>, args);
     }
-    launch(stream, {dim3(static_cast<unsigned>(n_heads), static_cast<unsigned>(n_rows)), dim3(128)}, mla_combine_kernel,
+    launch(stream, {dim3(static_cast<unsigned>(n_heads), static_cast<unsigned>(n_rows)), dim3(128 * kCombineGroups)}, mla_combine_kernel,
            out.rows(first, n_rows), args);
   }
 }

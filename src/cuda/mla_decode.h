@@ -13,8 +13,8 @@
 
 namespace glint::cuda {
 
-/// Is there a kernel for this cache and these heads?
-bool mla_decode_supports(const KvLayer& layer, int n_heads);
+/// Is there a kernel for this cache and these rows? They are read and written 16 bytes at a time.
+bool mla_decode_supports(const KvLayer& layer, Tensor q, Tensor out);
 /// As Backend::attend; any number of rows, few at a time.
 void mla_decode(const Stream& stream, Workspace& workspace, Tensor out, Tensor q, const KvLayer& layer,
                 const Batch& batch, float scale);

@@ -135,6 +135,7 @@ __global__ void __launch_bounds__(kThreads, 1) mla_prefill_kernel(MlaPrefill arg
   const int n_rows = min(kRows, args.n_rows - first_row);
   const int n_keys = args.n_past + first_row + n_rows;  // behind the last row there is nothing to see
   const int n_tiles = (n_keys + kKeys - 1) / kKeys;
+  let_next_kernel_start();
   wait_for_previous_kernel();
   for (int piece = static_cast<int>(threadIdx.x); piece < kRows * kChunks; piece += kThreads) {
     const int row = piece / kChunks;
@@ -176,7 +177,6 @@ __global__ void __launch_bounds__(kThreads, 1) mla_prefill_kernel(MlaPrefill arg
     if (t + kStages < n_tiles) copy_keys(keys, values, args, head, (t + kStages) * kKeys, n_keys);
     cp_async_commit();
   }
-  let_next_kernel_start();
 #pragma unroll
   for (int r = 0; r < 2; ++r) {
     float sum = state.sum[r];

@@ -88,6 +88,7 @@ template <PackedFormat kFormat, class BlockType>
 __global__ void __launch_bounds__(kThreads)
     pack_kernel(PackedMatrix matrix, const BlockType* blocks, int first_row, int n_rows) {
   constexpr TileLayout kLayout = tile_layout(kFormat);
+  let_next_kernel_start();
   wait_for_previous_kernel();
   const int row_tile = first_row / kTileRows + static_cast<int>(blockIdx.y);
   const int column_block = static_cast<int>(blockIdx.x);
@@ -140,7 +141,6 @@ __global__ void __launch_bounds__(kThreads)
       if constexpr (kLayout.row_super > 0) *reinterpret_cast<uint32_t*>(super) = 0;
     }
   }
-  let_next_kernel_start();
 }
 
 /// As pack_kernel for 16-bit values.
@@ -148,6 +148,7 @@ template <bool kIsBf16>
 __global__ void __launch_bounds__(kThreads)
     pack_halves_kernel(PackedMatrix matrix, const uint16_t* values, int first_row, int n_rows) {
   constexpr TileLayout kLayout = tile_layout(PackedFormat::kHalf);
+  let_next_kernel_start();
   wait_for_previous_kernel();
   const int row_tile = first_row / kTileRows + static_cast<int>(blockIdx.y);
   const int column_block = static_cast<int>(blockIdx.x);
@@ -169,13 +170,13 @@ __global__ void __launch_bounds__(kThreads)
     }
     to[i] = value;
   }
-  let_next_kernel_start();
 }
 
 /// One thread a value.
 template <PackedFormat kFormat>
 __global__ void __launch_bounds__(256)
     embed_packed_kernel(Tensor out, const int32_t* ids, float scale, PackedMatrix table) {
+  let_next_kernel_start();
   wait_for_previous_kernel();
   const int column = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
   const int token = static_cast<int>(blockIdx.y);
@@ -187,18 +188,17 @@ __global__ void __launch_bounds__(256)
     out.data[token * out.row_stride + column] =
         unpack_one<kFormat>(tile, row % kTileRows, column % kTileColumns) * scale;
   }
-  let_next_kernel_start();
 }
 
 __global__ void __launch_bounds__(256)
     embed_f32_kernel(Tensor out, const int32_t* ids, float scale, const float* table) {
+  let_next_kernel_start();
   wait_for_previous_kernel();
   const int column = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
   const int token = static_cast<int>(blockIdx.y);
   if (column < out.width) {
     out.data[token * out.row_stride + column] = table[static_cast<int64_t>(ids[token]) * out.width + column] * scale;
   }
-  let_next_kernel_start();
 }
 
 }  // namespace

@@ -123,11 +123,11 @@ size_t route_scratch_bytes(int n_experts) {
 
 /// One warp a token.
 __global__ void __launch_bounds__(32) route_kernel(Routing out, Tensor logits, RouteParams params) {
+  let_next_kernel_start();
   wait_for_previous_kernel();
   const int64_t token = blockIdx.x;
   route_token(out.expert + token * params.top_k, out.weight + token * params.top_k,
               logits.data + token * logits.row_stride, logits.width, params, dynamic_shared<float>());
-  let_next_kernel_start();
 }
 
 /// Grid: (experts / 8, tokens / kTokens). The block that finishes a tile of tokens last chooses for them.
@@ -142,13 +142,19 @@ __global__ void __launch_bounds__(kNormThreads)
   const int warp = static_cast<int>(threadIdx.x) / 32;
   const int first = static_cast<int>(blockIdx.y) * kTokens;
   const int n_tokens = min(kTokens, in.x.n_rows - first);
+  let_next_kernel_start();
   wait_for_previous_kernel();
   for (int t = 0; t < n_tokens; ++t) {
     const float* x = in.x.data + (first + t) * in.x.row_stride;
-    const float scale = rms_scale(x, width, in.eps, reduce_scratch);
-    for (int i = static_cast<int>(threadIdx.x); i < width; i += kNormThreads) {
-      normed[t * width + i] = __fmul_rn(__fmul_rn(x[i], scale), in.norm[i]);
-    }
+    const BlockRow row(x, width);
+    const float scale = rms_scale(row, width, in.eps, reduce_scratch);
+    row.for_each([&](int at, float4 v) {
+      const float values[4] = {v.x, v.y, v.z, v.w};
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        if (at + i < width) normed[t * width + at + i] = __fmul_rn(__fmul_rn(values[i], scale), in.norm[at + i]);
+      }
+    });
     __syncthreads();
   }
   const int expert = static_cast<int>(blockIdx.x) * kWarps + warp;
@@ -178,7 +184,6 @@ __global__ void __launch_bounds__(kNormThreads)
                   logits.data + token * logits.row_stride, logits.width, params, normed + warp * 3 * logits.width);
     }
   }
-  let_next_kernel_start();
 }
 
 /// One block an expert; each makes the whole histogram for itself.
@@ -192,6 +197,7 @@ __global__ void __launch_bounds__(kGroupThreads)
   const int mine = static_cast<int>(blockIdx.x);
   for (int e = thread; e < n_experts; e += kGroupThreads) counts[e] = 0;
   __syncthreads();
+  let_next_kernel_start();
   wait_for_previous_kernel();
   for (int i = thread; i < n_slots; i += kGroupThreads) atomicAdd(&counts[expert_of[i]], 1);
   __syncthreads();
@@ -227,7 +233,6 @@ __global__ void __launch_bounds__(kGroupThreads)
     at += total;
     __syncthreads();
   }
-  let_next_kernel_start();
 }
 
 template <int kTokens>

@@ -16,36 +16,41 @@ constexpr int kThreads = 256;
 /// One block a head of a row.
 __global__ void __launch_bounds__(kNormThreads) rms_norm_kernel(Tensor out, Tensor x, float eps, const float* weight) {
   __shared__ float scratch[kNormThreads / 32];
+  let_next_kernel_start();
   wait_for_previous_kernel();
   const int row = static_cast<int>(blockIdx.x);
   const int head = static_cast<int>(blockIdx.y);
   const float* from = x.data + row * x.row_stride + head * x.head_stride;
   float* to = out.data + row * out.row_stride + head * out.head_stride;
-  const float scale = rms_scale(from, x.width, eps, scratch);
-  for (int i = static_cast<int>(threadIdx.x); i < x.width; i += kNormThreads) to[i] = from[i] * scale * weight[i];
-  let_next_kernel_start();
+  const BlockRow row_values(from, x.width);
+  const float scale = rms_scale(row_values, x.width, eps, scratch);
+  row_values.for_each([&](int at, float4 v) {
+    const float values[4] = {v.x, v.y, v.z, v.w};
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      if (at + i < x.width) to[at + i] = values[i] * scale * weight[at + i];
+    }
+  });
 }
 
 /// One block a head of a row.
 __global__ void __launch_bounds__(kNormThreads)
     to_half_kernel(__half* out, Tensor x, float scale, const float* norm, float eps) {
   __shared__ float scratch[kNormThreads / 32];
+  let_next_kernel_start();
   wait_for_previous_kernel();
   const int64_t row = blockIdx.x;
   const int64_t head = blockIdx.y;
   const int n_columns = half_columns(x.width);
   const float* from = x.data + row * x.row_stride + head * x.head_stride;
   __half* to = out + (row * x.n_heads + head) * n_columns;
-  if (norm != nullptr) scale *= rms_scale(from, x.width, eps, scratch);
-  for (int i = static_cast<int>(threadIdx.x); i < n_columns; i += kNormThreads) {
-    to[i] = i < x.width ? to_input(from[i], scale, norm, i) : __float2half_rn(0.0f);
-  }
-  let_next_kernel_start();
+  store_input(to, from, x.width, n_columns, scale, norm, eps, scratch);
 }
 
 /// One thread a value, whatever the strides; fn(out value, x value) gives what is written.
 template <class Fn>
 __device__ __forceinline__ void for_each_pair(Tensor out, Tensor x, Fn fn) {
+  let_next_kernel_start();
   wait_for_previous_kernel();
   const int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   const int64_t per_row = static_cast<int64_t>(out.n_heads) * out.width;
@@ -56,7 +61,6 @@ __device__ __forceinline__ void for_each_pair(Tensor out, Tensor x, Fn fn) {
     float& to = out.data[row * out.row_stride + head * out.head_stride + at];
     to = fn(to, x.data[row * x.row_stride + head * x.head_stride + at]);
   }
-  let_next_kernel_start();
 }
 
 __global__ void __launch_bounds__(kThreads) add_kernel(Tensor out, Tensor x) {
@@ -86,6 +90,7 @@ __device__ __forceinline__ float add_experts(float sum, Tensor expert_out, const
 
 /// One thread a value of a token.
 __global__ void __launch_bounds__(kThreads) combine_kernel(Tensor out, Tensor expert_out, Routing routing) {
+  let_next_kernel_start();
   wait_for_previous_kernel();
   const int token = static_cast<int>(blockIdx.y);
   const int i = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
@@ -93,11 +98,11 @@ __global__ void __launch_bounds__(kThreads) combine_kernel(Tensor out, Tensor ex
     float& to = out.data[token * out.row_stride + i];
     to = add_experts(to, expert_out, routing, token, i);
   }
-  let_next_kernel_start();
 }
 
 __global__ void __launch_bounds__(kThreads)
     add_combined_kernel(Tensor x, Tensor shared, Tensor expert_out, Routing routing) {
+  let_next_kernel_start();
   wait_for_previous_kernel();
   const int token = static_cast<int>(blockIdx.y);
   const int i = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
@@ -105,10 +110,10 @@ __global__ void __launch_bounds__(kThreads)
     const float first = shared.data != nullptr ? shared.data[token * shared.row_stride + i] : 0.0f;
     x.data[token * x.row_stride + i] += add_experts(first, expert_out, routing, token, i);
   }
-  let_next_kernel_start();
 }
 
 __global__ void __launch_bounds__(kThreads) gather_rows_kernel(Tensor out, Tensor x, const int32_t* rows) {
+  let_next_kernel_start();
   wait_for_previous_kernel();
   const int row = static_cast<int>(blockIdx.y);
   const int i = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
@@ -118,12 +123,12 @@ __global__ void __launch_bounds__(kThreads) gather_rows_kernel(Tensor out, Tenso
     out.data[row * out.row_stride + head * out.head_stride + at] =
         x.data[rows[row] * x.row_stride + head * x.head_stride + at];
   }
-  let_next_kernel_start();
 }
 
 /// One block a row.
 __global__ void __launch_bounds__(1024) argmax_kernel(int32_t* ids, Tensor x) {
   __shared__ RankKey first_of_warp[32];
+  let_next_kernel_start();
   wait_for_previous_kernel();
   const float* row = x.data + static_cast<int64_t>(blockIdx.x) * x.row_stride;
   RankKey first = 0;
@@ -135,11 +140,11 @@ __global__ void __launch_bounds__(1024) argmax_kernel(int32_t* ids, Tensor x) {
     for (int w = 1; w < 32; ++w) first = max(first, first_of_warp[w]);
     ids[blockIdx.x] = index_of(first);
   }
-  let_next_kernel_start();
 }
 
 /// One thread a pair of a head.
 __global__ void __launch_bounds__(kThreads) rope_kernel(Tensor x, const int32_t* positions, RopeParams params) {
+  let_next_kernel_start();
   wait_for_previous_kernel();
   const int n_pairs = params.n_dims / 2;
   const int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
@@ -149,7 +154,6 @@ __global__ void __launch_bounds__(kThreads) rope_kernel(Tensor x, const int32_t*
     const auto row = i / n_pairs / x.n_heads;
     rotate_pair(x.data + row * x.row_stride + head * x.head_stride, pair, positions[row], params);
   }
-  let_next_kernel_start();
 }
 
 LaunchShape one_thread_each(int64_t n) {

@@ -12,11 +12,50 @@ namespace glint::cuda {
 /// Threads of any block that norms a row.
 inline constexpr int kNormThreads = 256;
 
+/// A row of f32 as a block of kNormThreads sees it: thread t has columns 4 (t + kNormThreads c) + {0..3}, c = 0, 1, ...
+/// The first kHeld such groups are loaded at once and stay in registers.
+class BlockRow {
+ public:
+  __device__ __forceinline__ BlockRow(const float* x, int width) : x_(x), width_(width) {
+    aligned_ = width % 4 == 0 && reinterpret_cast<size_t>(x) % 16 == 0;
+#pragma unroll
+    for (int c = 0; c < kHeld; ++c) held_[c] = group(column(c));
+  }
+  /// Calls fn(column, four values) for every group of this thread; values past the end are 0.
+  template <class Fn>
+  __device__ __forceinline__ void for_each(Fn fn) const {
+#pragma unroll
+    for (int c = 0; c < kHeld; ++c) {
+      if (column(c) < width_) fn(column(c), held_[c]);
+    }
+    for (int c = kHeld; column(c) < width_; ++c) fn(column(c), group(column(c)));
+  }
+
+ private:
+  static constexpr int kHeld = 5;
+  __device__ __forceinline__ static int column(int c) { return 4 * (static_cast<int>(threadIdx.x) + kNormThreads * c); }
+  __device__ __forceinline__ float4 group(int at) const {
+    if (aligned_) return at < width_ ? *reinterpret_cast<const float4*>(x_ + at) : make_float4(0, 0, 0, 0);
+    const auto value = [&](int i) { return i < width_ ? x_[i] : 0.0f; };
+    return make_float4(value(at), value(at + 1), value(at + 2), value(at + 3));
+  }
+
+  const float* x_;
+  int width_;
+  bool aligned_;
+  float4 held_[kHeld];
+};
+
 /// 1 / sqrt(mean(x^2) + eps) for every thread of a block of kNormThreads; `scratch`: kNormThreads / 32 floats. Contains
 /// one barrier; `scratch` may be used again after another.
-__device__ __forceinline__ float rms_scale(const float* x, int width, float eps, float* scratch) {
+__device__ __forceinline__ float rms_scale(const BlockRow& row, int width, float eps, float* scratch) {
   float sum = 0;
-  for (int i = static_cast<int>(threadIdx.x); i < width; i += kNormThreads) sum = __fmaf_rn(x[i], x[i], sum);
+  row.for_each([&](int, float4 v) {
+    sum = __fmaf_rn(v.x, v.x, sum);
+    sum = __fmaf_rn(v.y, v.y, sum);
+    sum = __fmaf_rn(v.z, v.z, sum);
+    sum = __fmaf_rn(v.w, v.w, sum);
+  });
   sum = block_sum<kNormThreads>(sum, scratch);
   return rsqrtf(sum / static_cast<float>(width) + eps);
 }
