@@ -86,14 +86,12 @@ __device__ __forceinline__ void copy_quarter(__half* stage, const __half* const 
 
 /// Adds 64 columns: a warp's two tiles of rows with all tokens.
 template <PackedFormat kFormat>
-__device__ __forceinline__ void add_quarter(float (&sum)[2][kTokenTiles][4], const QuarterBits<kFormat> (&bits)[2],
-                                            const TileScales<kFormat> (&scales)[2], __half* stage, int quarter,
-                                            int lane) {
+__device__ __forceinline__ void add_quarter(float (&sum)[2][kTokenTiles][4], const Quarter<kFormat> (&quarters)[2], __half* stage, int lane) {
 #pragma unroll
   for (int step = 0; step < 4; ++step) {
     uint32_t a[2][4];
-    unpack_step(bits[0], scales[0], quarter, step, a[0]);
-    unpack_step(bits[1], scales[1], quarter, step, a[1]);
+    unpack_step(quarters[0], step, a[0]);
+    unpack_step(quarters[1], step, a[1]);
 #pragma unroll
     for (int pair = 0; pair < kTokenTiles / 2; ++pair) {
       uint32_t b[4];
@@ -197,13 +195,9 @@ __global__ void __launch_bounds__(kThreads, 1) matmul_kernel(MatmulArgs args) {
   }
 
   float total[2][kTokenTiles][4] = {};
-  QuarterBits<kFormat> bits[2];
-  TileScales<kFormat> scales[2];
+  Quarter<kFormat> quarters[2];
 #pragma unroll
-  for (int t = 0; t < 2; ++t) {
-    bits[t].load(tiles[t], 0, lane);
-    scales[t].load(tiles[t], lane);
-  }
+  for (int t = 0; t < 2; ++t) quarters[t].template load<FromGlobal>(tiles[t], 0, lane);
   for (int block = 0; block < n_blocks; ++block) {
     float sum[2][kTokenTiles][4] = {};
 #pragma unroll
@@ -215,21 +209,17 @@ __global__ void __launch_bounds__(kThreads, 1) matmul_kernel(MatmulArgs args) {
       const int ahead = q + kStages - 1;
       if (ahead < n_quarters) copy_quarter(stages + ahead % kStages * kStageHalves, sources, valid, ahead);
       cp_async_commit();
-      QuarterBits<kFormat> next[2];
+      Quarter<kFormat> next[2];
       if (q + 1 < n_quarters) {
 #pragma unroll
         for (int t = 0; t < 2; ++t) {
-          next[t].load(tiles[t] + static_cast<int64_t>(quarter == 3 ? block + 1 : block) * kTileBytes,
-                       (quarter + 1) % 4, lane);
+          next[t].template load<FromGlobal>(tiles[t] + static_cast<int64_t>(quarter == 3 ? block + 1 : block) * kTileBytes,
+                                            (quarter + 1) % 4, lane);
         }
       }
-      add_quarter<kFormat>(sum, bits, scales, stages + q % kStages * kStageHalves, quarter, lane);
+      add_quarter<kFormat>(sum, quarters, stages + q % kStages * kStageHalves, lane);
 #pragma unroll
-      for (int t = 0; t < 2; ++t) bits[t] = next[t];
-    }
-    if (block + 1 < n_blocks) {
-#pragma unroll
-      for (int t = 0; t < 2; ++t) scales[t].load(tiles[t] + static_cast<int64_t>(block + 1) * kTileBytes, lane);
+      for (int t = 0; t < 2; ++t) quarters[t] = next[t];
     }
 #pragma unroll
     for (int t = 0; t < 2; ++t) {

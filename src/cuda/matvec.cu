@@ -23,11 +23,12 @@ __device__ __forceinline__ int warp_id() {
   return static_cast<int>(threadIdx.x) / 32;
 }
 
-__device__ __forceinline__ void load_tokens(__half* columns, const MatvecInput& in, int head, int n_in, int n_padded,
-                                            float* scratch) {
+__device__ __forceinline__ void load_tokens(__half* columns, const MatvecInput& in, const InputNorm& norm, int head, int n_in,
+                                            int n_padded, float* scratch) {
   for (int t = 0; t < in.n_tokens; ++t) {
     store_input(columns + t * (n_padded + kColumnPad), in.x + t * in.row_stride + head * in.head_stride, n_in, n_padded,
-               in.scale, in.norm, in.eps, scratch);
+                in.scale, norm, scratch);
+    if (norm.present && t + 1 < in.n_tokens) __syncthreads();  // scratch is used again
   }
 }
 
@@ -56,37 +57,47 @@ __device__ __forceinline__ float sum_blocks(const float* partial, int first_unit
   return sum;
 }
 
-/// Multiplies units warp, warp + kWarps, ...; tile_of(unit) is where a unit's tile lies, column_of(unit) this lane's token
-/// at the tile's first column (or null). The first tile's loads were started by the caller; the next tile's are under way
-/// while one is multiplied, where registers allow.
-template <PackedFormat kFormat, class TileOf, class ColumnOf>
-__device__ __forceinline__ void multiply_units(TileBits<kFormat>& bits, int n_units, int n_tokens, float* partial, TileOf tile_of,
-                                               ColumnOf column_of) {
-  const int lane = lane_id();
-  const auto multiply = [&](const TileBits<kFormat>& tile, int unit) {
-    float sum[4];
-    tile_product<kFormat>(sum, tile, column_of(unit), lane);
-    store_partial(partial, unit, n_tokens, sum);
-  };
-  int unit = warp_id();
-  if constexpr (kFormat == PackedFormat::kHalf) {
-    for (; unit < n_units; unit += kWarps) {
-      multiply(bits, unit);
-      if (unit + kWarps < n_units) bits.load(tile_of(unit + kWarps), lane);
-    }
-  } else {
-    TileBits<kFormat> other;
-    while (unit < n_units) {
-      const int second = unit + kWarps;
-      if (second < n_units) other.load(tile_of(second), lane);
-      multiply(bits, unit);
-      if (second >= n_units) break;
-      unit = second + kWarps;
-      if (unit < n_units) bits.load(tile_of(unit), lane);
-      multiply(other, second);
+/// A warp's ring of tiles in shared memory: copies are under way while tiles are multiplied.
+template <PackedFormat kFormat>
+struct TileRing {
+  static constexpr int kTileBytes = tile_layout(kFormat).bytes();
+  static constexpr int kSlots = kFormat == PackedFormat::kHalf ? 1 : 2;
+  static constexpr size_t kBytes = static_cast<size_t>(kWarps) * kSlots * kTileBytes;  // of all warps
+
+  /// Starts the copies of units warp, warp + kWarps, ... into the ring.
+  template <class TileOf>
+  __device__ __forceinline__ static void start(uint8_t* ring, int n_units, TileOf tile_of) {
+#pragma unroll
+    for (int s = 0; s < kSlots; ++s) {
+      const int unit = warp_id() + s * kWarps;
+      if (unit < n_units) copy_tile<kFormat>(slot(ring, s), tile_of(unit), lane_id());
+      cp_async_commit();
     }
   }
-}
+  /// Multiplies units warp, warp + kWarps, ...; tile_of(unit) is where a unit's tile lies, column_of(unit) this lane's
+  /// token at the tile's first column (or null). PRECOND: start() with the same units.
+  template <class TileOf, class ColumnOf>
+  __device__ __forceinline__ static void multiply(uint8_t* ring, int n_units, int n_tokens, float* partial, TileOf tile_of,
+                                                  ColumnOf column_of) {
+    int s = 0;
+#pragma unroll 1
+    for (int unit = warp_id(); unit < n_units; unit += kWarps) {
+      cp_async_wait<kSlots - 1>();
+      __syncwarp();
+      float sum[4];
+      tile_product<kFormat>(sum, slot(ring, s), column_of(unit), lane_id());
+      store_partial(partial, unit, n_tokens, sum);
+      __syncwarp();
+      const int ahead = unit + kSlots * kWarps;
+      if (ahead < n_units) copy_tile<kFormat>(slot(ring, s), tile_of(ahead), lane_id());
+      cp_async_commit();
+      s = (s + 1) % kSlots;
+    }
+  }
+
+ private:
+  __device__ __forceinline__ static uint8_t* slot(uint8_t* ring, int s) { return ring + (warp_id() * kSlots + s) * kTileBytes; }
+};
 
 struct MatvecArgs {
   PackedMatrix matrix[2];
@@ -108,21 +119,22 @@ __global__ void __launch_bounds__(kThreads) matvec_kernel(MatvecArgs args, Matve
   const int n_tiles = min(args.tiles_per_block, matrix.n_row_tiles - first_tile);
   const int n_units = n_tiles * n_blocks;
   const int n_padded = n_blocks * kTileColumns;
-  auto* columns = dynamic_shared<__half>();
+  auto* ring = dynamic_shared<uint8_t>();
+  auto* columns = reinterpret_cast<__half*>(ring + TileRing<kFormat>::kBytes);
   auto* partial = reinterpret_cast<float*>(columns + in.n_tokens * (n_padded + kColumnPad));
 
   constexpr int kTileBytes = tile_layout(kFormat).bytes();
   const uint8_t* tiles =
       matrix.tiles + (static_cast<int64_t>(head) * matrix.n_row_tiles + first_tile) * n_blocks * kTileBytes;
   const auto tile_of = [&](int unit) { return tiles + static_cast<int64_t>(unit) * kTileBytes; };
-  TileBits<kFormat> bits;
-  if (warp_id() < n_units) bits.load(tile_of(warp_id()), lane_id());
+  TileRing<kFormat>::start(ring, n_units, tile_of);
+  const InputNorm norm(in.norm, matrix.n_in, in.eps);
   let_next_kernel_start();
   wait_for_previous_kernel();
-  load_tokens(columns, in, head, matrix.n_in, n_padded, scratch);
+  load_tokens(columns, in, norm, head, matrix.n_in, n_padded, scratch);
   __syncthreads();
   const __half* column = lane_column(columns, in.n_tokens, n_padded);
-  multiply_units<kFormat>(bits, n_units, in.n_tokens, partial, tile_of, [&](int unit) {
+  TileRing<kFormat>::multiply(ring, n_units, in.n_tokens, partial, tile_of, [&](int unit) {
     return column == nullptr ? nullptr : column + unit % n_blocks * kTileColumns;
   });
   __syncthreads();
@@ -152,31 +164,31 @@ __global__ void __launch_bounds__(kThreads)
   const int n_padded = n_blocks * kTileColumns;
   const int row_tile = static_cast<int>(blockIdx.x);
   const int slot = static_cast<int>(blockIdx.y);
-  auto* columns = dynamic_shared<__half>();
+  auto* ring = dynamic_shared<uint8_t>();
+  auto* columns = reinterpret_cast<__half*>(ring + TileRing<kFormat>::kBytes);
   const int n_tokens = routed ? 1 : in.n_tokens;
   auto* partial = reinterpret_cast<float*>(columns + n_tokens * (n_padded + kColumnPad));
 
-  TileBits<kFormat> bits;
   int expert = 0;
   const auto tile_of = [&](int unit) {
     const uint8_t* tiles = unit < n_blocks ? gate.tiles : up.tiles;
     const int64_t tile = (static_cast<int64_t>(expert) * gate.n_row_tiles + row_tile) * n_blocks + unit % n_blocks;
     return tiles + tile * kTileBytes;
   };
-  if (!routed) bits.load(tile_of(warp_id()), lane_id());
+  if (!routed) TileRing<kFormat>::start(ring, n_units, tile_of);
+  const InputNorm norm(in.norm, gate.n_in, in.eps);
   let_next_kernel_start();
   wait_for_previous_kernel();
   if (routed) {
     expert = routing.expert[slot];
-    bits.load(tile_of(warp_id()), lane_id());
-    store_input(columns, in.x + slot / routing.top_k * in.row_stride, gate.n_in, n_padded, in.scale, in.norm, in.eps,
-               scratch);
+    TileRing<kFormat>::start(ring, n_units, tile_of);
+    store_input(columns, in.x + slot / routing.top_k * in.row_stride, gate.n_in, n_padded, in.scale, norm, scratch);
   } else {
-    load_tokens(columns, in, 0, gate.n_in, n_padded, scratch);
+    load_tokens(columns, in, norm, 0, gate.n_in, n_padded, scratch);
   }
   __syncthreads();
   const __half* column = lane_column(columns, n_tokens, n_padded);
-  multiply_units<kFormat>(bits, n_units, n_tokens, partial, tile_of, [&](int unit) {
+  TileRing<kFormat>::multiply(ring, n_units, n_tokens, partial, tile_of, [&](int unit) {
     return column == nullptr ? nullptr : column + unit % n_blocks * kTileColumns;
   });
   __syncthreads();
@@ -198,22 +210,22 @@ template <PackedFormat kFormat, PackedFormat kSharedFormat>
 __global__ void __launch_bounds__(kThreads)
     matvec_down_kernel(Tensor x, DownInput in, PackedMatrix down, const float* bias, PackedMatrix down_shared,
                        Routing routing) {
-  __shared__ float scratch[kWarps];
   const int row_tile = static_cast<int>(blockIdx.x);
   const int token = static_cast<int>(blockIdx.y);
   const int lane = lane_id();
   const int n_shared = in.shared != nullptr ? down_shared.n_blocks : 0;
   const int n_routed = routing.top_k * down.n_blocks;
-  auto* columns = dynamic_shared<__half>();
+  auto* shared_ring = dynamic_shared<uint8_t>();
+  auto* ring = shared_ring + TileRing<kSharedFormat>::kBytes;
+  auto* columns = reinterpret_cast<__half*>(ring + TileRing<kFormat>::kBytes);
   auto* partial = reinterpret_cast<float*>(columns + (n_shared + n_routed) * kTileColumns + kColumnPad);
 
   // The shared expert's tiles are known before the routing is: their loads start first.
-  TileBits<kSharedFormat> shared_bits;
   const auto shared_tile = [&](int unit) {
     return down_shared.tiles +
            (static_cast<int64_t>(row_tile) * down_shared.n_blocks + unit) * tile_layout(kSharedFormat).bytes();
   };
-  if (warp_id() < n_shared) shared_bits.load(shared_tile(warp_id()), lane);
+  TileRing<kSharedFormat>::start(shared_ring, n_shared, shared_tile);
   let_next_kernel_start();
   wait_for_previous_kernel();
   const int32_t* experts = routing.expert + token * routing.top_k;
@@ -223,23 +235,23 @@ __global__ void __launch_bounds__(kThreads)
         unit % down.n_blocks;
     return down.tiles + tile * tile_layout(kFormat).bytes();
   };
-  TileBits<kFormat> bits;
-  if (warp_id() < n_routed) bits.load(routed_tile(warp_id()), lane);
+  TileRing<kFormat>::start(ring, n_routed, routed_tile);
+  const InputNorm no_norm(nullptr, 0, 0);
   if (in.shared != nullptr) {
-    store_input(columns, in.shared + token * in.shared_stride, down_shared.n_in, n_shared * kTileColumns, 1, nullptr, 0,
-               scratch);
+    store_input(columns, in.shared + token * in.shared_stride, down_shared.n_in, n_shared * kTileColumns, 1, no_norm, nullptr);
   }
   for (int s = 0; s < routing.top_k; ++s) {
     store_input(columns + (n_shared + s * down.n_blocks) * kTileColumns,
-               in.inner + (token * routing.top_k + s) * in.inner_stride, down.n_in, down.n_blocks * kTileColumns, 1,
-               nullptr, 0, scratch);
+               in.inner + (token * routing.top_k + s) * in.inner_stride, down.n_in, down.n_blocks * kTileColumns, 1, no_norm,
+                nullptr);
   }
   __syncthreads();
   const __half* column = lane / 4 == 0 ? columns : nullptr;
   const auto column_at = [&](int unit) { return column == nullptr ? nullptr : column + unit * kTileColumns; };
-  multiply_units<kSharedFormat>(shared_bits, n_shared, 1, partial, shared_tile, column_at);
-  multiply_units<kFormat>(bits, n_routed, 1, partial + n_shared * kTileRows, routed_tile,
-                          [&](int unit) { return column_at(n_shared + unit); });
+  // Copies were started in this order, so waiting for the routed ones' predecessors waits for the shared ones.
+  TileRing<kSharedFormat>::multiply(shared_ring, n_shared, 1, partial, shared_tile, column_at);
+  TileRing<kFormat>::multiply(ring, n_routed, 1, partial + n_shared * kTileRows, routed_tile,
+                              [&](int unit) { return column_at(n_shared + unit); });
   __syncthreads();
   const int row = static_cast<int>(threadIdx.x);
   const int out_row = row_tile * kTileRows + row;
@@ -254,6 +266,11 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
+size_t ring_bytes(PackedFormat format) {
+  size_t bytes = 0;
+  with_format(format, [&]<PackedFormat kFormat>() { bytes = TileRing<kFormat>::kBytes; });
+  return bytes;
+}
 size_t columns_bytes(int n_tokens, int n_blocks) {
   return static_cast<size_t>(n_tokens) * (n_blocks * kTileColumns + kColumnPad) * sizeof(__half);
 }
@@ -269,7 +286,7 @@ void launch_matvec(const Stream& stream, MatvecArgs args, const MatvecInput& in,
   const int n_blocks = args.n_first_blocks + blocks_for(args.matrix[1].n_row_tiles, args.tiles_per_block);
   const LaunchShape shape{
       dim3(static_cast<unsigned>(n_blocks), static_cast<unsigned>(count)), dim3(kThreads),
-      columns_bytes(in.n_tokens, matrix.n_blocks) + partial_bytes(args.tiles_per_block * matrix.n_blocks, in.n_tokens)};
+                          ring_bytes(matrix.format) + columns_bytes(in.n_tokens, matrix.n_blocks) + partial_bytes(args.tiles_per_block * matrix.n_blocks, in.n_tokens)};
   with_format(matrix.format, [&]<PackedFormat kFormat>() { launch(stream, shape, matvec_kernel<kFormat>, args, in); });
 }
 
@@ -296,7 +313,7 @@ void matvec_glu(const Stream& stream, const GluOutput& out, const MatvecInput& i
   const int n_tokens = routing != nullptr ? 1 : in.n_tokens;
   const int n_slots = routing != nullptr ? in.n_tokens * routing->top_k : 1;
   const LaunchShape shape{dim3(static_cast<unsigned>(gate.n_row_tiles), static_cast<unsigned>(n_slots)), dim3(kThreads),
-                          columns_bytes(n_tokens, gate.n_blocks) + partial_bytes(2 * gate.n_blocks, n_tokens)};
+                          ring_bytes(gate.format) + columns_bytes(n_tokens, gate.n_blocks) + partial_bytes(2 * gate.n_blocks, n_tokens)};
   with_format(gate.format, [&]<PackedFormat kFormat>() {
     launch(stream, shape, matvec_glu_kernel<kFormat>, out, in, gate, up, routing != nullptr ? *routing : Routing{});
   });
@@ -306,9 +323,9 @@ void matvec_down(const Stream& stream, Tensor x, const DownInput& in, const Pack
                  const PackedMatrix& down_shared, const Routing& routing) {
   const bool has_shared = in.shared != nullptr;
   const int n_units = routing.top_k * down.n_blocks + (has_shared ? down_shared.n_blocks : 0);
-  const LaunchShape shape{dim3(static_cast<unsigned>(down.n_row_tiles), static_cast<unsigned>(x.n_rows)),
-                          dim3(kThreads), columns_bytes(1, n_units) + partial_bytes(n_units, 1)};
   const PackedFormat shared_format = has_shared ? down_shared.format : down.format;
+  const LaunchShape shape{dim3(static_cast<unsigned>(down.n_row_tiles), static_cast<unsigned>(x.n_rows)), dim3(kThreads),
+                          ring_bytes(down.format) + ring_bytes(shared_format) + columns_bytes(1, n_units) + partial_bytes(n_units, 1)};
   with_format(down.format, [&]<PackedFormat kFormat>() {
     if (shared_format == kFormat) {
       launch(stream, shape, matvec_down_kernel<kFormat, kFormat>, x, in, down, bias, down_shared, routing);

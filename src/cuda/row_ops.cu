@@ -44,7 +44,7 @@ __global__ void __launch_bounds__(kNormThreads)
   const int n_columns = half_columns(x.width);
   const float* from = x.data + row * x.row_stride + head * x.head_stride;
   __half* to = out + (row * x.n_heads + head) * n_columns;
-  store_input(to, from, x.width, n_columns, scale, norm, eps, scratch);
+  store_input(to, from, x.width, n_columns, scale, InputNorm(norm, x.width, eps), scratch);
 }
 
 /// One thread a value, whatever the strides; fn(out value, x value) gives what is written.

@@ -26,6 +26,7 @@ namespace {
 namespace ctx = boost::context;
 constexpr size_t kStackBytes = 128 << 10;
 constexpr size_t kFence = 256;
+constexpr unsigned char kFenceByte = 0xa5;
 constexpr unsigned char kPoison = 0xff;  // NaN in every float format
 
 [[noreturn]] void die(const char* what) {
@@ -91,6 +92,12 @@ void yield() {
   block->scheduler = std::move(block->scheduler).resume();
   block->running = self;
   current = &self->info;
+}
+
+void check_fence(const std::byte* at, size_t bytes, const char* what) {
+  for (size_t i = 0; i < bytes; ++i) {
+    if (at[i] != std::byte{kFenceByte}) die(what);
+  }
 }
 
 void release_barrier() {
@@ -166,7 +173,9 @@ void run_grid(dim3 grid, dim3 block_dim, size_t shared_bytes, const std::functio
       for (unsigned x = 0; x < grid.x; ++x) {
         Block now;
         block = &now;
-        now.shared.assign(shared_bytes + 16, std::byte{kPoison});
+        now.shared.assign(shared_bytes + 16 + kFence, std::byte{kPoison});
+        auto* shared_end = static_cast<std::byte*>(dynamic_shared()) + shared_bytes;
+        std::memset(shared_end, kFenceByte, kFence - 16);
         now.fibers.resize(n_threads);
         now.warps.resize(n_threads / 32);
         now.alive = static_cast<int>(n_threads);
@@ -206,6 +215,7 @@ void run_grid(dim3 grid, dim3 block_dim, size_t shared_bytes, const std::functio
           }
           if (now.alive > 0 && now.progress == before) die("deadlock: threads wait for others that will not come");
         }
+        check_fence(shared_end, kFence - 16, "a kernel wrote outside its shared memory");
         block = nullptr;
         current = nullptr;
       }
@@ -221,12 +231,6 @@ void enqueue(cudaStream_t stream, std::function<void()> work) {
 
 /// Device allocations with their fences.
 std::unordered_map<void*, size_t> allocations;
-
-void check_fence(const std::byte* at) {
-  for (size_t i = 0; i < kFence; ++i) {
-    if (at[i] != std::byte{0xa5}) die("a kernel wrote outside an allocation");
-  }
-}
 
 }  // namespace emulated
 
@@ -257,9 +261,9 @@ cudaError_t cudaMalloc(void** pointer, size_t bytes) {
   if (bytes > size_t{1} << 32) return cudaErrorMemoryAllocation;
   auto* base = static_cast<std::byte*>(std::aligned_alloc(256, (bytes + 2 * kFence + 255) / 256 * 256));
   if (base == nullptr) return cudaErrorMemoryAllocation;
-  std::memset(base, 0xa5, kFence);
+  std::memset(base, kFenceByte, kFence);
   std::memset(base + kFence, kPoison, bytes);
-  std::memset(base + kFence + bytes, 0xa5, kFence);
+  std::memset(base + kFence + bytes, kFenceByte, kFence);
   *pointer = base + kFence;
   allocations[*pointer] = bytes;
   return cudaSuccess;
@@ -267,8 +271,8 @@ cudaError_t cudaMalloc(void** pointer, size_t bytes) {
 cudaError_t cudaFree(void* pointer) {
   if (pointer == nullptr) return cudaSuccess;
   auto* base = static_cast<std::byte*>(pointer) - kFence;
-  check_fence(base);
-  check_fence(base + kFence + allocations.at(pointer));
+  check_fence(base, kFence, "a kernel wrote before an allocation");
+  check_fence(base + kFence + allocations.at(pointer), kFence, "a kernel wrote behind an allocation");
   allocations.erase(pointer);
   std::free(base);
   return cudaSuccess;

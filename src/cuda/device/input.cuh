@@ -14,24 +14,30 @@ __device__ __forceinline__ float to_f16_range(float x) {
   return fminf(fmaxf(x, -65504.0f), 65504.0f);
 }
 
-/// Value i of a row: x * scale * norm[i], rounded to f16; `norm` may be null.
-__device__ __forceinline__ __half to_input(float x, float scale, const float* norm, int i) {
-  const float scaled = __fmul_rn(x, scale);
-  return __float2half_rn(to_f16_range(norm != nullptr ? __fmul_rn(scaled, norm[i]) : scaled));
-}
+/// What a row is multiplied by before it is rounded to f16: scale, or with a norm 1 / rms of the row times the norm's
+/// weights. Made before a kernel waits for the one before it, so that the weights are there when the row is.
+struct InputNorm {
+  BlockRow weights;
+  bool present;
+  float eps;
+  __device__ __forceinline__ InputNorm(const float* norm, int width, float eps_)
+      : weights(norm, norm != nullptr ? width : 0), present(norm != nullptr), eps(eps_) {}
+};
 
-/// A block of kNormThreads writes a row: x * scale, normed first if `norm` is given, then zeros up to n_columns. `to` is
-/// aligned to 8 bytes; `scratch` as rms_scale's. Ends without a barrier.
-__device__ __forceinline__ void store_input(__half* to, const float* x, int width, int n_columns, float scale, const float* norm,
-                                            float eps, float* scratch) {
+/// A block of kNormThreads writes a row of `width`, then zeros up to n_columns. `to` is aligned to 8 bytes; `scratch` as
+/// rms_scale's. Ends without a barrier.
+__device__ __forceinline__ void store_input(__half* to, const float* x, int width, int n_columns, float scale,
+                                            const InputNorm& norm, float* scratch) {
   const BlockRow row(x, width);
-  if (norm != nullptr) scale *= rms_scale(row, width, eps, scratch);
-  row.for_each([&](int at, float4 v) {
+  if (norm.present) scale *= rms_scale(row, width, norm.eps, scratch);
+  row.for_each_with(norm.weights, [&](int at, float4 v, float4 w) {
     const float values[4] = {v.x, v.y, v.z, v.w};
+    const float weights[4] = {w.x, w.y, w.z, w.w};
     __half halves[4];
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
-      halves[i] = at + i < width ? to_input(values[i], scale, norm, at + i) : __float2half_rn(0.0f);
+      const float scaled = __fmul_rn(values[i], scale);  // values past the end are 0
+      halves[i] = __float2half_rn(to_f16_range(norm.present ? __fmul_rn(scaled, weights[i]) : scaled));
     }
     // Columns are padded to a multiple of four, so the last group fits.
     auto* pairs = reinterpret_cast<__half2*>(to + at);

@@ -30,6 +30,15 @@ class BlockRow {
     }
     for (int c = kHeld; column(c) < width_; ++c) fn(column(c), group(column(c)));
   }
+  /// Calls fn(column, four values, four values of `other`), which is as wide or absent (width 0: zeros).
+  template <class Fn>
+  __device__ __forceinline__ void for_each_with(const BlockRow& other, Fn fn) const {
+#pragma unroll
+    for (int c = 0; c < kHeld; ++c) {
+      if (column(c) < width_) fn(column(c), held_[c], other.held_[c]);
+    }
+    for (int c = kHeld; column(c) < width_; ++c) fn(column(c), group(column(c)), other.group(column(c)));
+  }
 
  private:
   static constexpr int kHeld = 5;

@@ -22,67 +22,72 @@ __device__ __forceinline__ uint32_t word_of(const uint4& v, int i) {
   return i == 0 ? v.x : i == 1 ? v.y : i == 2 ? v.z : v.w;
 }
 
-/// A lane's part of a quarter: its 32 weights.
+/// Where a tile is read from: global memory, each byte once; or shared memory, where it was copied.
+struct FromGlobal {
+  __device__ __forceinline__ static uint4 load_16(const uint8_t* p) { return load_once_16(p); }
+  __device__ __forceinline__ static uint2 load_8(const uint8_t* p) { return load_once_8(p); }
+  __device__ __forceinline__ static uint32_t load_4(const uint8_t* p) { return load_once_4(p); }
+  // Scales are read in pieces: they stay in L1.
+  __device__ __forceinline__ static uint32_t scale_4(const uint8_t* p) { return __ldg(reinterpret_cast<const unsigned*>(p)); }
+};
+struct FromShared {
+  __device__ __forceinline__ static uint4 load_16(const uint8_t* p) { return *reinterpret_cast<const uint4*>(p); }
+  __device__ __forceinline__ static uint2 load_8(const uint8_t* p) { return *reinterpret_cast<const uint2*>(p); }
+  __device__ __forceinline__ static uint32_t load_4(const uint8_t* p) { return *reinterpret_cast<const uint32_t*>(p); }
+  __device__ __forceinline__ static uint32_t scale_4(const uint8_t* p) { return *reinterpret_cast<const uint32_t*>(p); }
+};
+
+/// A lane's part of a quarter (64 columns): its 32 weights and the scales of its two rows.
 template <PackedFormat kFormat>
-struct QuarterBits {
+struct Quarter {
   static constexpr TileLayout kLayout = tile_layout(kFormat);
   static constexpr int kLowLoads = kLayout.low_quarter / 512;
+  static constexpr int kScaleWords = kLayout.row_scales / 16;  // of a row and quarter
   uint4 low[kLowLoads];
   uint2 high;
+  uint32_t scales[2][kScaleWords > 0 ? kScaleWords : 1];
+  uint32_t super[2];
 
+  template <class From>
   __device__ __forceinline__ void load(const uint8_t* tile, int quarter, int lane) {
     const uint8_t* at = tile + quarter * kLayout.low_quarter + lane * (16 * kLowLoads);
 #pragma unroll
-    for (int i = 0; i < kLowLoads; ++i) low[i] = load_once_16(at + 16 * i);
+    for (int i = 0; i < kLowLoads; ++i) low[i] = From::load_16(at + 16 * i);
     if constexpr (kLayout.high_quarter == 128) {
-      high.x = load_once_4(tile + kLayout.high_at() + quarter * 128 + lane * 4);
+      high.x = From::load_4(tile + kLayout.high_at() + quarter * 128 + lane * 4);
     } else if constexpr (kLayout.high_quarter == 256) {
-      high = load_once_8(tile + kLayout.high_at() + quarter * 256 + lane * 8);
+      high = From::load_8(tile + kLayout.high_at() + quarter * 256 + lane * 8);
     }
-  }
-};
-
-/// The scales of a lane's two rows over a tile.
-template <PackedFormat kFormat>
-struct TileScales {
-  static constexpr TileLayout kLayout = tile_layout(kFormat);
-  static constexpr int kLoads = kLayout.row_scales / 16;
-  uint4 scales[2][kLoads > 0 ? kLoads : 1];
-  uint32_t super[2];
-
-  __device__ __forceinline__ void load(const uint8_t* tile, int lane) {
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
       const int row = lane / 4 + 8 * i;
 #pragma unroll
-      for (int j = 0; j < kLoads; ++j) {
-        scales[i][j] = load_once_16(tile + kLayout.scales_at() + row * kLayout.row_scales + 16 * j);
+      for (int w = 0; w < kScaleWords; ++w) {
+        scales[i][w] = From::scale_4(tile + kLayout.scales_at() + row * kLayout.row_scales + (quarter * kScaleWords + w) * 4);
       }
-      if constexpr (kLayout.row_super > 0) super[i] = load_once_4(tile + kLayout.super_at() + row * 4);
+      if constexpr (kLayout.row_super > 0) super[i] = From::scale_4(tile + kLayout.super_at() + row * 4);
     }
   }
 
-  /// (scale, offset) of row i in group `group` of 32 columns, for formats that have both.
-  __device__ __forceinline__ __half2 pair(int i, int group) const {
-    if constexpr (kLayout.row_scales == 32) {
-      return half2_of(word_of(scales[i][group / 4], group % 4));
+  /// (scale, offset) of row i in half `half` (32 columns) of the quarter, for formats that have both.
+  __device__ __forceinline__ __half2 pair(int i, int half) const {
+    if constexpr (kScaleWords == 2) {
+      return half2_of(scales[i][half]);
     } else {
-      const uint32_t bytes =
-          __byte_perm(word_of(scales[i][0], group / 2), 0x64646464u, group % 2 == 0 ? 0x4140u : 0x4342u);
+      const uint32_t bytes = __byte_perm(scales[i][0], 0x64646464u, half == 0 ? 0x4140u : 0x4342u);
       return __hmul2(__hsub2(half2_of(bytes), half2_of(0x64006400u)), half2_of(super[i]));
     }
   }
-  /// Scale of row i in group `group` of 16 columns (kInt6), twice.
-  __device__ __forceinline__ __half2 scale_of_16(int i, int group) const {
-    const uint32_t word = word_of(scales[i][0], group / 4);
-    const uint32_t selector = 0x4040u + 0x0101u * static_cast<uint32_t>(group % 4);
-    const uint32_t twice = __byte_perm(word, 0x64646464u, selector);
+  /// Scale of row i in step `step` (16 columns) (kInt6), twice.
+  __device__ __forceinline__ __half2 scale_of_step(int i, int step) const {
+    const uint32_t selector = 0x4040u + 0x0101u * static_cast<uint32_t>(step);
+    const uint32_t twice = __byte_perm(scales[i][0], 0x64646464u, selector);
     return __hmul2(__hsub2(half2_of(twice), half2_of(0x64806480u)), __low2half2(half2_of(super[i])));
   }
-  /// Scale of row i in group `group` of 32 columns (kInt8), twice.
-  __device__ __forceinline__ __half2 scale_of_32(int i, int group) const {
-    const __half2 two = half2_of(word_of(scales[i][0], group / 2));
-    return group % 2 == 0 ? __low2half2(two) : __high2half2(two);
+  /// Scale of row i in half `half` of the quarter (kInt8), twice.
+  __device__ __forceinline__ __half2 scale_of_half(int i, int half) const {
+    const __half2 two = half2_of(scales[i][0]);
+    return half == 0 ? __low2half2(two) : __high2half2(two);
   }
 };
 
@@ -99,34 +104,32 @@ __device__ __forceinline__ uint32_t shift(uint32_t bits, int left) {
   return left >= 0 ? bits << left : bits >> -left;
 }
 
-/// The A operand of step `step` of a quarter.
+/// The A operand of step `step`.
 template <PackedFormat kFormat>
-__device__ __forceinline__ void unpack_step(const QuarterBits<kFormat>& bits, const TileScales<kFormat>& scales,
-                                            int quarter, int step, uint32_t (&a)[4]) {
+__device__ __forceinline__ void unpack_step(const Quarter<kFormat>& quarter, int step, uint32_t (&a)[4]) {
 #pragma unroll
   for (int r = 0; r < 4; ++r) {
     if constexpr (kFormat == PackedFormat::kHalf) {
-      a[r] = word_of(bits.low[step], r);
+      a[r] = word_of(quarter.low[step], r);
     } else if constexpr (kFormat == PackedFormat::kInt8) {
-      const uint32_t word = word_of(bits.low[step / 2], 2 * (step % 2) + r / 2);
+      const uint32_t word = word_of(quarter.low[step / 2], 2 * (step % 2) + r / 2);
       const uint32_t biased = __byte_perm(word, 0x64646464u, r % 2 == 0 ? 0x4140u : 0x4342u);
       const __half2 q = __hsub2(half2_of(biased), half2_of(0x64806480u));
-      a[r] = bits_of(__hmul2(q, scales.scale_of_32(r % 2, 2 * quarter + step / 2)));
+      a[r] = bits_of(__hmul2(q, quarter.scale_of_half(r % 2, step / 2)));
     } else if constexpr (kFormat == PackedFormat::kInt6) {
       const int p = 4 * (step % 2) + r;
-      const uint32_t source = step < 2 ? bits.high.x : bits.high.y;
-      const uint32_t high =
-          r % 2 == 0 ? shift(source, 4 - 2 * p) & 0x00300030u : shift(source, 8 - 2 * p) & 0x03000300u;
-      const __half2 q = __hsub2(integers(word_of(bits.low[0], step), high, r), half2_of(0x50005000u));  // 32
-      a[r] = bits_of(__hmul2(q, scales.scale_of_16(r % 2, 4 * quarter + step)));
+      const uint32_t source = step < 2 ? quarter.high.x : quarter.high.y;
+      const uint32_t high = r % 2 == 0 ? shift(source, 4 - 2 * p) & 0x00300030u : shift(source, 8 - 2 * p) & 0x03000300u;
+      const __half2 q = __hsub2(integers(word_of(quarter.low[0], step), high, r), half2_of(0x50005000u));  // 32
+      a[r] = bits_of(__hmul2(q, quarter.scale_of_step(r % 2, step)));
     } else {
       uint32_t high = 0;
-      if constexpr (QuarterBits<kFormat>::kLayout.high_quarter == 128) {
+      if constexpr (Quarter<kFormat>::kLayout.high_quarter == 128) {
         const int p = 4 * step + r;
-        high = r % 2 == 0 ? shift(bits.high.x, 4 - p) & 0x00100010u : shift(bits.high.x, 8 - p) & 0x01000100u;
+        high = r % 2 == 0 ? shift(quarter.high.x, 4 - p) & 0x00100010u : shift(quarter.high.x, 8 - p) & 0x01000100u;
       }
-      const __half2 q = integers(word_of(bits.low[0], step), high, r);
-      const __half2 pair = scales.pair(r % 2, 2 * quarter + step / 2);
+      const __half2 q = integers(word_of(quarter.low[0], step), high, r);
+      const __half2 pair = quarter.pair(r % 2, step / 2);
       a[r] = bits_of(__hfma2(q, __low2half2(pair), __high2half2(pair)));
     }
   }

@@ -10,35 +10,36 @@
 
 namespace glint::cuda {
 
-/// A tile's registers: all of its loads are under way after load().
+/// Starts a warp's copy of a tile to its own shared memory.
 template <PackedFormat kFormat>
-struct TileBits {
-  QuarterBits<kFormat> quarters[4];
-  TileScales<kFormat> scales;
-  __device__ __forceinline__ void load(const uint8_t* tile, int lane) {
+__device__ __forceinline__ void copy_tile(uint8_t* to, const uint8_t* tile, int lane) {
+  constexpr int kPieces = tile_layout(kFormat).bytes() / 16;
 #pragma unroll
-    for (int q = 0; q < 4; ++q) quarters[q].load(tile, q, lane);
-    scales.load(tile, lane);
+  for (int i = 0; i < kPieces; i += 32) {
+    if (i + 32 <= kPieces || i + lane < kPieces) cp_async_16(to + (i + lane) * 16, tile + (i + lane) * 16);
   }
-};
+}
 
-/// sum = tile [16, 256] x columns; `column`: this lane's token (lane / 4) at the tile's first column, f16 in shared
-/// memory, or null for none. Fragment of sum: rows lane/4 (0, 1) and lane/4 + 8 (2, 3), tokens 2(lane%4) + {0, 1}.
+/// sum = tile [16, 256] (in shared memory) x columns; `column`: this lane's token (lane / 4) at the tile's first column,
+/// f16 in shared memory, or null for none. Fragment of sum: rows lane/4 (0, 1) and lane/4 + 8 (2, 3), tokens 2(lane%4) +
+/// {0, 1}. A loop over quarters, not straight code: generating runs each kernel's code once or twice, and fetching
+/// instructions would take longer than they do.
 template <PackedFormat kFormat>
-__device__ __forceinline__ void tile_product(float (&sum)[4], const TileBits<kFormat>& bits, const __half* column,
-                                             int lane) {
+__device__ __forceinline__ void tile_product(float (&sum)[4], const uint8_t* tile, const __half* column, int lane) {
 #pragma unroll
   for (int i = 0; i < 4; ++i) sum[i] = 0;
-#pragma unroll
-  for (int quarter = 0; quarter < 4; ++quarter) {
+#pragma unroll 1
+  for (int q = 0; q < 4; ++q) {
+    Quarter<kFormat> quarter;
+    quarter.template load<FromShared>(tile, q, lane);
 #pragma unroll
     for (int step = 0; step < 4; ++step) {
       uint32_t a[4];
-      unpack_step(bits.quarters[quarter], bits.scales, quarter, step, a);
+      unpack_step(quarter, step, a);
       uint32_t b0 = 0;
       uint32_t b1 = 0;
       if (column != nullptr) {
-        const auto* at = reinterpret_cast<const uint32_t*>(column + quarter * 64 + step * 16) + lane % 4;
+        const auto* at = reinterpret_cast<const uint32_t*>(column + q * 64 + step * 16) + lane % 4;
         b0 = at[0];
         b1 = at[4];
       }
