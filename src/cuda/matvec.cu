@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cuda/matvec.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "cuda/device/activation.cuh"
 #include "cuda/device/norm.cuh"
@@ -11,8 +13,9 @@
 namespace glint::cuda {
 namespace {
 
-constexpr int kThreads = kNormThreads;
-constexpr int kWarps = kThreads / 32;
+constexpr int kLeastWarps = kNormThreads / 32;
+constexpr int kMostWarps = 20;      // of products whose input is normed: more would leave too few registers
+constexpr int kMostDownWarps = 32;
 constexpr int kColumnPad =
     8;  // halves after each token in shared memory: the tokens' words then lie in different banks
 
@@ -21,6 +24,13 @@ __device__ __forceinline__ int lane_id() {
 }
 __device__ __forceinline__ int warp_id() {
   return static_cast<int>(threadIdx.x) / 32;
+}
+
+__device__ __forceinline__ int n_threads() {
+  return static_cast<int>(blockDim.x);
+}
+__device__ __forceinline__ int n_warps() {
+  return n_threads() / 32;
 }
 
 __device__ __forceinline__ void load_tokens(__half* columns, const MatvecInput& in, const InputNorm& norm, int head, int n_in,
@@ -53,50 +63,41 @@ __device__ __forceinline__ void store_partial(float* partial, int unit, int n_to
 __device__ __forceinline__ float sum_blocks(const float* partial, int first_unit, int n_blocks, int n_tokens, int token,
                                             int row) {
   float sum = 0;
+#pragma unroll 8
   for (int b = 0; b < n_blocks; ++b) sum += partial[((first_unit + b) * n_tokens + token) * kTileRows + row];
   return sum;
 }
 
-/// A warp's ring of tiles in shared memory: copies are under way while tiles are multiplied.
+/// A warp's place for a tile in shared memory. A block has a warp for each tile where it can, so that all copies are under
+/// way at once; a warp with several takes one after another.
 template <PackedFormat kFormat>
-struct TileRing {
-  static constexpr int kTileBytes = tile_layout(kFormat).bytes();
-  static constexpr int kSlots = kFormat == PackedFormat::kHalf ? 1 : 2;
-  static constexpr size_t kBytes = static_cast<size_t>(kWarps) * kSlots * kTileBytes;  // of all warps
+struct WarpTile {
+  static constexpr int kBytes = tile_layout(kFormat).bytes();
 
-  /// Starts the copies of units warp, warp + kWarps, ... into the ring.
+  /// Starts the copy of the warp's first unit: unit `first` = the warp's own number among those that take units.
   template <class TileOf>
-  __device__ __forceinline__ static void start(uint8_t* ring, int n_units, TileOf tile_of) {
-#pragma unroll
-    for (int s = 0; s < kSlots; ++s) {
-      const int unit = warp_id() + s * kWarps;
-      if (unit < n_units) copy_tile<kFormat>(slot(ring, s), tile_of(unit), lane_id());
-      cp_async_commit();
-    }
+  __device__ __forceinline__ static void start(uint8_t* place, int first, int n_units, TileOf tile_of) {
+    if (first < n_units) copy_tile<kFormat>(place, tile_of(first), lane_id());
+    cp_async_commit();
   }
-  /// Multiplies units warp, warp + kWarps, ...; tile_of(unit) is where a unit's tile lies, column_of(unit) this lane's
+  /// Multiplies units first, first + n_takers, ...; tile_of(unit) is where a unit's tile lies, column_of(unit) this lane's
   /// token at the tile's first column (or null). PRECOND: start() with the same units.
   template <class TileOf, class ColumnOf>
-  __device__ __forceinline__ static void multiply(uint8_t* ring, int n_units, int n_tokens, float* partial, TileOf tile_of,
-                                                  ColumnOf column_of) {
-    int s = 0;
+  __device__ __forceinline__ static void multiply(uint8_t* place, int first, int n_takers, int n_units, int n_tokens,
+                                                  float* partial, TileOf tile_of, ColumnOf column_of) {
 #pragma unroll 1
-    for (int unit = warp_id(); unit < n_units; unit += kWarps) {
-      cp_async_wait<kSlots - 1>();
+    for (int unit = first; unit < n_units; unit += n_takers) {
+      const __half* column = column_of(unit);
+      cp_async_wait<0>();
       __syncwarp();
       float sum[4];
-      tile_product<kFormat>(sum, slot(ring, s), column_of(unit), lane_id());
+      tile_product<kFormat>(sum, place, column, lane_id());
       store_partial(partial, unit, n_tokens, sum);
       __syncwarp();
-      const int ahead = unit + kSlots * kWarps;
-      if (ahead < n_units) copy_tile<kFormat>(slot(ring, s), tile_of(ahead), lane_id());
+      if (unit + n_takers < n_units) copy_tile<kFormat>(place, tile_of(unit + n_takers), lane_id());
       cp_async_commit();
-      s = (s + 1) % kSlots;
     }
   }
-
- private:
-  __device__ __forceinline__ static uint8_t* slot(uint8_t* ring, int s) { return ring + (warp_id() * kSlots + s) * kTileBytes; }
 };
 
 struct MatvecArgs {
@@ -108,8 +109,8 @@ struct MatvecArgs {
 
 /// Grid: (rows of tiles / tiles_per_block of all matrices, stacked matrices).
 template <PackedFormat kFormat>
-__global__ void __launch_bounds__(kThreads) matvec_kernel(MatvecArgs args, MatvecInput in) {
-  __shared__ float scratch[kWarps];
+__global__ void __launch_bounds__(kMostWarps * 32) matvec_kernel(MatvecArgs args, MatvecInput in) {
+  __shared__ float scratch[kLeastWarps];
   const bool second = static_cast<int>(blockIdx.x) >= args.n_first_blocks;
   const PackedMatrix& matrix = args.matrix[second ? 1 : 0];
   const MatvecOutput& out = args.out[second ? 1 : 0];
@@ -120,25 +121,26 @@ __global__ void __launch_bounds__(kThreads) matvec_kernel(MatvecArgs args, Matve
   const int n_units = n_tiles * n_blocks;
   const int n_padded = n_blocks * kTileColumns;
   auto* ring = dynamic_shared<uint8_t>();
-  auto* columns = reinterpret_cast<__half*>(ring + TileRing<kFormat>::kBytes);
+  auto* columns = reinterpret_cast<__half*>(ring + n_warps() * WarpTile<kFormat>::kBytes);
   auto* partial = reinterpret_cast<float*>(columns + in.n_tokens * (n_padded + kColumnPad));
 
   constexpr int kTileBytes = tile_layout(kFormat).bytes();
+  uint8_t* place = ring + warp_id() * kTileBytes;
   const uint8_t* tiles =
       matrix.tiles + (static_cast<int64_t>(head) * matrix.n_row_tiles + first_tile) * n_blocks * kTileBytes;
   const auto tile_of = [&](int unit) { return tiles + static_cast<int64_t>(unit) * kTileBytes; };
-  TileRing<kFormat>::start(ring, n_units, tile_of);
+  WarpTile<kFormat>::start(place, warp_id(), n_units, tile_of);
   const InputNorm norm(in.norm, matrix.n_in, in.eps);
-  let_next_kernel_start();
   wait_for_previous_kernel();
   load_tokens(columns, in, norm, head, matrix.n_in, n_padded, scratch);
   __syncthreads();
   const __half* column = lane_column(columns, in.n_tokens, n_padded);
-  TileRing<kFormat>::multiply(ring, n_units, in.n_tokens, partial, tile_of, [&](int unit) {
+  WarpTile<kFormat>::multiply(place, warp_id(), n_warps(), n_units, in.n_tokens, partial, tile_of, [&](int unit) {
     return column == nullptr ? nullptr : column + unit % n_blocks * kTileColumns;
   });
+  let_next_kernel_start();
   __syncthreads();
-  for (int i = static_cast<int>(threadIdx.x); i < n_tiles * kTileRows * in.n_tokens; i += kThreads) {
+  for (int i = static_cast<int>(threadIdx.x); i < n_tiles * kTileRows * in.n_tokens; i += n_threads()) {
     const int row = i % kTileRows;
     const int tile = i / kTileRows % n_tiles;
     const int token = i / kTileRows / n_tiles;
@@ -154,9 +156,9 @@ __global__ void __launch_bounds__(kThreads) matvec_kernel(MatvecArgs args, Matve
 
 /// Grid: (rows of tiles, slots or 1). Units: the gate's tiles, then the up projection's.
 template <PackedFormat kFormat>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kMostWarps * 32)
     matvec_glu_kernel(GluOutput out, MatvecInput in, PackedMatrix gate, PackedMatrix up, Routing routing) {
-  __shared__ float scratch[kWarps];
+  __shared__ float scratch[kLeastWarps];
   constexpr int kTileBytes = tile_layout(kFormat).bytes();
   const bool routed = routing.expert != nullptr;
   const int n_blocks = gate.n_blocks;
@@ -165,7 +167,8 @@ __global__ void __launch_bounds__(kThreads)
   const int row_tile = static_cast<int>(blockIdx.x);
   const int slot = static_cast<int>(blockIdx.y);
   auto* ring = dynamic_shared<uint8_t>();
-  auto* columns = reinterpret_cast<__half*>(ring + TileRing<kFormat>::kBytes);
+  uint8_t* place = ring + warp_id() * kTileBytes;
+  auto* columns = reinterpret_cast<__half*>(ring + n_warps() * kTileBytes);
   const int n_tokens = routed ? 1 : in.n_tokens;
   auto* partial = reinterpret_cast<float*>(columns + n_tokens * (n_padded + kColumnPad));
 
@@ -175,24 +178,24 @@ __global__ void __launch_bounds__(kThreads)
     const int64_t tile = (static_cast<int64_t>(expert) * gate.n_row_tiles + row_tile) * n_blocks + unit % n_blocks;
     return tiles + tile * kTileBytes;
   };
-  if (!routed) TileRing<kFormat>::start(ring, n_units, tile_of);
+  if (!routed) WarpTile<kFormat>::start(place, warp_id(), n_units, tile_of);
   const InputNorm norm(in.norm, gate.n_in, in.eps);
-  let_next_kernel_start();
   wait_for_previous_kernel();
   if (routed) {
     expert = routing.expert[slot];
-    TileRing<kFormat>::start(ring, n_units, tile_of);
+    WarpTile<kFormat>::start(place, warp_id(), n_units, tile_of);
     store_input(columns, in.x + slot / routing.top_k * in.row_stride, gate.n_in, n_padded, in.scale, norm, scratch);
   } else {
     load_tokens(columns, in, norm, 0, gate.n_in, n_padded, scratch);
   }
   __syncthreads();
   const __half* column = lane_column(columns, n_tokens, n_padded);
-  TileRing<kFormat>::multiply(ring, n_units, n_tokens, partial, tile_of, [&](int unit) {
+  WarpTile<kFormat>::multiply(place, warp_id(), n_warps(), n_units, n_tokens, partial, tile_of, [&](int unit) {
     return column == nullptr ? nullptr : column + unit % n_blocks * kTileColumns;
   });
+  let_next_kernel_start();
   __syncthreads();
-  for (int i = static_cast<int>(threadIdx.x); i < kTileRows * n_tokens; i += kThreads) {
+  for (int i = static_cast<int>(threadIdx.x); i < kTileRows * n_tokens; i += n_threads()) {
     const int row = i % kTileRows;
     const int token = i / kTileRows;
     const int out_row = row_tile * kTileRows + row;
@@ -207,7 +210,7 @@ __global__ void __launch_bounds__(kThreads)
 
 /// Grid: (rows of tiles, tokens). Units: the shared expert's tiles first, then those of each slot's expert.
 template <PackedFormat kFormat, PackedFormat kSharedFormat>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kMostDownWarps * 32)
     matvec_down_kernel(Tensor x, DownInput in, PackedMatrix down, const float* bias, PackedMatrix down_shared,
                        Routing routing) {
   const int row_tile = static_cast<int>(blockIdx.x);
@@ -215,18 +218,22 @@ __global__ void __launch_bounds__(kThreads)
   const int lane = lane_id();
   const int n_shared = in.shared != nullptr ? down_shared.n_blocks : 0;
   const int n_routed = routing.top_k * down.n_blocks;
+  // The first warps take the shared expert's tiles, the others the routed ones'.
+  const int n_shared_warps = min(n_shared, n_warps() / 4);
+  const bool takes_shared = warp_id() < n_shared_warps;
+  const int routed_warp = warp_id() - n_shared_warps;
   auto* shared_ring = dynamic_shared<uint8_t>();
-  auto* ring = shared_ring + TileRing<kSharedFormat>::kBytes;
-  auto* columns = reinterpret_cast<__half*>(ring + TileRing<kFormat>::kBytes);
+  auto* ring = shared_ring + n_shared_warps * WarpTile<kSharedFormat>::kBytes;
+  uint8_t* place = takes_shared ? shared_ring + warp_id() * WarpTile<kSharedFormat>::kBytes : ring + routed_warp * WarpTile<kFormat>::kBytes;
+  auto* columns = reinterpret_cast<__half*>(ring + (n_warps() - n_shared_warps) * WarpTile<kFormat>::kBytes);
   auto* partial = reinterpret_cast<float*>(columns + (n_shared + n_routed) * kTileColumns + kColumnPad);
 
-  // The shared expert's tiles are known before the routing is: their loads start first.
+  // The shared expert's tiles are known before the routing is: their copies start first.
   const auto shared_tile = [&](int unit) {
     return down_shared.tiles +
            (static_cast<int64_t>(row_tile) * down_shared.n_blocks + unit) * tile_layout(kSharedFormat).bytes();
   };
-  TileRing<kSharedFormat>::start(shared_ring, n_shared, shared_tile);
-  let_next_kernel_start();
+  if (takes_shared) WarpTile<kSharedFormat>::start(place, warp_id(), n_shared, shared_tile);
   wait_for_previous_kernel();
   const int32_t* experts = routing.expert + token * routing.top_k;
   const auto routed_tile = [&](int unit) {
@@ -235,7 +242,7 @@ __global__ void __launch_bounds__(kThreads)
         unit % down.n_blocks;
     return down.tiles + tile * tile_layout(kFormat).bytes();
   };
-  TileRing<kFormat>::start(ring, n_routed, routed_tile);
+  if (!takes_shared) WarpTile<kFormat>::start(place, routed_warp, n_routed, routed_tile);
   const InputNorm no_norm(nullptr, 0, 0);
   if (in.shared != nullptr) {
     store_input(columns, in.shared + token * in.shared_stride, down_shared.n_in, n_shared * kTileColumns, 1, no_norm, nullptr);
@@ -248,10 +255,13 @@ __global__ void __launch_bounds__(kThreads)
   __syncthreads();
   const __half* column = lane / 4 == 0 ? columns : nullptr;
   const auto column_at = [&](int unit) { return column == nullptr ? nullptr : column + unit * kTileColumns; };
-  // Copies were started in this order, so waiting for the routed ones' predecessors waits for the shared ones.
-  TileRing<kSharedFormat>::multiply(shared_ring, n_shared, 1, partial, shared_tile, column_at);
-  TileRing<kFormat>::multiply(ring, n_routed, 1, partial + n_shared * kTileRows, routed_tile,
-                              [&](int unit) { return column_at(n_shared + unit); });
+  if (takes_shared) {
+    WarpTile<kSharedFormat>::multiply(place, warp_id(), n_shared_warps, n_shared, 1, partial, shared_tile, column_at);
+  } else {
+    WarpTile<kFormat>::multiply(place, routed_warp, n_warps() - n_shared_warps, n_routed, 1, partial + n_shared * kTileRows,
+                                routed_tile, [&](int unit) { return column_at(n_shared + unit); });
+  }
+  let_next_kernel_start();
   __syncthreads();
   const int row = static_cast<int>(threadIdx.x);
   const int out_row = row_tile * kTileRows + row;
@@ -266,27 +276,28 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-size_t ring_bytes(PackedFormat format) {
-  size_t bytes = 0;
-  with_format(format, [&]<PackedFormat kFormat>() { bytes = TileRing<kFormat>::kBytes; });
-  return bytes;
-}
 size_t columns_bytes(int n_tokens, int n_blocks) {
   return static_cast<size_t>(n_tokens) * (n_blocks * kTileColumns + kColumnPad) * sizeof(__half);
 }
-size_t partial_bytes(int n_units, int n_tokens) {
-  return static_cast<size_t>(n_units) * n_tokens * kTileRows * sizeof(float);
+size_t partial_bytes(int n_units, int n_tokens) { return static_cast<size_t>(n_units) * n_tokens * kTileRows * sizeof(float); }
+
+/// A block with a warp for each unit, as far as threads and shared memory go.
+LaunchShape block_for(const Stream& stream, dim3 grid, int n_units, int most_warps, int tile_bytes, size_t other_bytes) {
+  const int fitting = static_cast<int>((stream.shared_bytes - std::min(stream.shared_bytes, other_bytes)) / static_cast<size_t>(tile_bytes));
+  const int warps = std::clamp(std::min(n_units, fitting), kLeastWarps, most_warps);
+  return {grid, dim3(static_cast<unsigned>(warps * 32)), static_cast<size_t>(warps) * static_cast<size_t>(tile_bytes) + other_bytes};
 }
 
 void launch_matvec(const Stream& stream, MatvecArgs args, const MatvecInput& in, int count) {
   const PackedMatrix& matrix = args.matrix[0];
   GLINT_CHECK(in.n_tokens >= 1 && in.n_tokens <= kMatvecTokens);
-  args.tiles_per_block = std::max(1, kWarps / matrix.n_blocks);
+  args.tiles_per_block = std::max(1, kLeastWarps / matrix.n_blocks);
   args.n_first_blocks = blocks_for(matrix.n_row_tiles, args.tiles_per_block);
   const int n_blocks = args.n_first_blocks + blocks_for(args.matrix[1].n_row_tiles, args.tiles_per_block);
-  const LaunchShape shape{
-      dim3(static_cast<unsigned>(n_blocks), static_cast<unsigned>(count)), dim3(kThreads),
-                          ring_bytes(matrix.format) + columns_bytes(in.n_tokens, matrix.n_blocks) + partial_bytes(args.tiles_per_block * matrix.n_blocks, in.n_tokens)};
+  const int n_units = args.tiles_per_block * matrix.n_blocks;
+  const LaunchShape shape =
+      block_for(stream, dim3(static_cast<unsigned>(n_blocks), static_cast<unsigned>(count)), n_units, kMostWarps,
+                tile_layout(matrix.format).bytes(), columns_bytes(in.n_tokens, matrix.n_blocks) + partial_bytes(n_units, in.n_tokens));
   with_format(matrix.format, [&]<PackedFormat kFormat>() { launch(stream, shape, matvec_kernel<kFormat>, args, in); });
 }
 
@@ -312,8 +323,9 @@ void matvec_glu(const Stream& stream, const GluOutput& out, const MatvecInput& i
   GLINT_CHECK(gate.format == up.format && (routing != nullptr || in.n_tokens <= kMatvecTokens));
   const int n_tokens = routing != nullptr ? 1 : in.n_tokens;
   const int n_slots = routing != nullptr ? in.n_tokens * routing->top_k : 1;
-  const LaunchShape shape{dim3(static_cast<unsigned>(gate.n_row_tiles), static_cast<unsigned>(n_slots)), dim3(kThreads),
-                          ring_bytes(gate.format) + columns_bytes(n_tokens, gate.n_blocks) + partial_bytes(2 * gate.n_blocks, n_tokens)};
+  const LaunchShape shape =
+      block_for(stream, dim3(static_cast<unsigned>(gate.n_row_tiles), static_cast<unsigned>(n_slots)), 2 * gate.n_blocks, kMostWarps,
+                tile_layout(gate.format).bytes(), columns_bytes(n_tokens, gate.n_blocks) + partial_bytes(2 * gate.n_blocks, n_tokens));
   with_format(gate.format, [&]<PackedFormat kFormat>() {
     launch(stream, shape, matvec_glu_kernel<kFormat>, out, in, gate, up, routing != nullptr ? *routing : Routing{});
   });
@@ -324,8 +336,10 @@ void matvec_down(const Stream& stream, Tensor x, const DownInput& in, const Pack
   const bool has_shared = in.shared != nullptr;
   const int n_units = routing.top_k * down.n_blocks + (has_shared ? down_shared.n_blocks : 0);
   const PackedFormat shared_format = has_shared ? down_shared.format : down.format;
-  const LaunchShape shape{dim3(static_cast<unsigned>(down.n_row_tiles), static_cast<unsigned>(x.n_rows)), dim3(kThreads),
-                          ring_bytes(down.format) + ring_bytes(shared_format) + columns_bytes(1, n_units) + partial_bytes(n_units, 1)};
+  const int tile_bytes = std::max(tile_layout(down.format).bytes(), tile_layout(shared_format).bytes());
+  const LaunchShape shape =
+      block_for(stream, dim3(static_cast<unsigned>(down.n_row_tiles), static_cast<unsigned>(x.n_rows)), n_units, kMostDownWarps, tile_bytes,
+                columns_bytes(1, n_units) + partial_bytes(n_units, 1));
   with_format(down.format, [&]<PackedFormat kFormat>() {
     if (shared_format == kFormat) {
       launch(stream, shape, matvec_down_kernel<kFormat, kFormat>, x, in, down, bias, down_shared, routing);

@@ -84,7 +84,7 @@ __device__ __forceinline__ void score_tile(DecodeShared<kTile, kStages>& shared,
   const int part = warp / kRowTiles;
   // Two chains of sums, so that one step need not wait for the one before.
   float sums[2][kHeadTiles][4] = {};
-#pragma unroll
+#pragma unroll 2
   for (int s = 0; s < kSteps; ++s) {
     const int chunk = (part * kSteps + s) * 2;
     auto& sum = sums[s % 2];
@@ -202,7 +202,7 @@ __device__ __forceinline__ void load_queries(__half* q, const DecodeArgs& args, 
 
 /// Grid: (splits, rows).
 template <int kTile, int kStages>
-__global__ void __launch_bounds__(kThreads, 1) mla_split_kernel(DecodeArgs args) {
+__global__ void __launch_bounds__(kThreads, 2) mla_split_kernel(DecodeArgs args) {
   auto& shared = *dynamic_shared<DecodeShared<kTile, kStages>>();
   let_next_kernel_start();
   wait_for_previous_kernel();
@@ -345,8 +345,8 @@ void mla_decode(const Stream& stream, Workspace& workspace, Tensor out, Tensor q
                           .state = reinterpret_cast<float2*>(memory + static_cast<int64_t>(kRowsAtOnce) * kMostSplits *
                                                                           n_heads * kValues)};
     const dim3 grid(kMostSplits, static_cast<unsigned>(n_rows));
-    if (stream.shared_bytes >= sizeof(DecodeShared<64, 2>)) {
-      launch(stream, {grid, dim3(kThreads), sizeof(DecodeShared<64, 2>)}, mla_split_kernel<64, 2>, args);
+    if (stream.shared_bytes >= sizeof(DecodeShared<32, 2>)) {
+      launch(stream, {grid, dim3(kThreads), sizeof(DecodeShared<32, 2>)}, mla_split_kernel<32, 2>, args);
     } else {
       launch(stream, {grid, dim3(kThreads), sizeof(DecodeShared<32, 1>)}, mla_split_kernel<32, 1>, args);
     }

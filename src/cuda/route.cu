@@ -142,6 +142,9 @@ __global__ void __launch_bounds__(kNormThreads)
   const int warp = static_cast<int>(threadIdx.x) / 32;
   const int first = static_cast<int>(blockIdx.y) * kTokens;
   const int n_tokens = min(kTokens, in.x.n_rows - first);
+  const int expert = static_cast<int>(blockIdx.x) * kWarps + warp;
+  const float* router = in.router + static_cast<int64_t>(min(expert, logits.width - 1)) * width;
+  for (int i = static_cast<int>(threadIdx.x) % 32 * 32; i < width; i += 32 * 32) prefetch_to_l2(router + i);
   let_next_kernel_start();
   wait_for_previous_kernel();
   for (int t = 0; t < n_tokens; ++t) {
@@ -157,10 +160,9 @@ __global__ void __launch_bounds__(kNormThreads)
     });
     __syncthreads();
   }
-  const int expert = static_cast<int>(blockIdx.x) * kWarps + warp;
   if (expert < logits.width) {
     float dots[kTokens];
-    warp_dots<kTokens>(dots, in.router + static_cast<int64_t>(expert) * width, width,
+    warp_dots<kTokens>(dots, router, width,
                        [&](int t) { return normed + min(t, n_tokens - 1) * width; });
     if (threadIdx.x % 32 == 0) {
 #pragma unroll

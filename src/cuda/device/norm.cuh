@@ -9,10 +9,10 @@
 
 namespace glint::cuda {
 
-/// Threads of any block that norms a row.
+/// Threads that norm a row: the first of any block that does, which has at least as many.
 inline constexpr int kNormThreads = 256;
 
-/// A row of f32 as a block of kNormThreads sees it: thread t has columns 4 (t + kNormThreads c) + {0..3}, c = 0, 1, ...
+/// A row of f32 as a block sees it: of its first kNormThreads threads, thread t has columns 4 (t + kNormThreads c) + {0..3}, c = 0, 1, ...
 /// The first kHeld such groups are loaded at once and stay in registers.
 class BlockRow {
  public:
@@ -42,7 +42,9 @@ class BlockRow {
 
  private:
   static constexpr int kHeld = 5;
-  __device__ __forceinline__ static int column(int c) { return 4 * (static_cast<int>(threadIdx.x) + kNormThreads * c); }
+  __device__ __forceinline__ static int column(int c) {
+    return threadIdx.x < kNormThreads ? 4 * (static_cast<int>(threadIdx.x) + kNormThreads * c) : 1 << 30;
+  }
   __device__ __forceinline__ float4 group(int at) const {
     if (aligned_) return at < width_ ? *reinterpret_cast<const float4*>(x_ + at) : make_float4(0, 0, 0, 0);
     const auto value = [&](int i) { return i < width_ ? x_[i] : 0.0f; };
@@ -55,7 +57,7 @@ class BlockRow {
   float4 held_[kHeld];
 };
 
-/// 1 / sqrt(mean(x^2) + eps) for every thread of a block of kNormThreads; `scratch`: kNormThreads / 32 floats. Contains
+/// 1 / sqrt(mean(x^2) + eps) for every thread of a block; `scratch`: kNormThreads / 32 floats. Contains
 /// one barrier; `scratch` may be used again after another.
 __device__ __forceinline__ float rms_scale(const BlockRow& row, int width, float eps, float* scratch) {
   float sum = 0;

@@ -110,6 +110,9 @@ __device__ __forceinline__ uint32_t load_once_4(const void* from) {
   return v;
 }
 
+/// Asks for the 128 bytes around an address to be brought into L2.
+__device__ __forceinline__ void prefetch_to_l2(const void* from) { asm volatile("prefetch.global.L2 [%0];\n" ::"l"(from)); }
+
 /// (a & mask) | bits in one instruction.
 __device__ __forceinline__ uint32_t and_or(uint32_t a, uint32_t mask, uint32_t bits) {
   uint32_t r;

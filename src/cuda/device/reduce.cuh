@@ -27,7 +27,7 @@ __device__ __forceinline__ float warp_max(float x) {
 template <int kThreads>
 __device__ __forceinline__ float block_sum(float x, float* scratch) {
   x = warp_sum(x);
-  if (threadIdx.x % 32 == 0) scratch[threadIdx.x / 32] = x;
+  if (threadIdx.x % 32 == 0 && threadIdx.x < kThreads) scratch[threadIdx.x / 32] = x;
   __syncthreads();
   float sum = 0;
 #pragma unroll

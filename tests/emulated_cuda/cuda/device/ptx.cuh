@@ -104,6 +104,8 @@ inline uint32_t load_once_4(const void* from) {
   return *static_cast<const uint32_t*>(from);
 }
 
+inline void prefetch_to_l2(const void*) {}
+
 /// (a & mask) | bits
 inline uint32_t and_or(uint32_t a, uint32_t mask, uint32_t bits) {
   return (a & mask) | bits;
