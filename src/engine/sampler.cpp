@@ -169,7 +169,8 @@ int32_t Sampler::draw_mirostat(Candidates& candidates) {
   return id;
 }
 
-int32_t Sampler::sample(std::span<const float> logits) {
+int32_t Sampler::sample(std::span<const float> logits, std::span<const uint32_t> allowed) {
+  GLINT_CHECK(allowed.empty() || allowed.size() * 32 >= logits.size());
   std::vector<bool> banned(vocab_.banned.empty() ? 0 : logits.size());
   for (int32_t id : vocab_.banned) {
     if (static_cast<size_t>(id) < banned.size()) banned[static_cast<size_t>(id)] = true;
@@ -177,6 +178,7 @@ int32_t Sampler::sample(std::span<const float> logits) {
   std::vector<Candidate> items;
   items.reserve(logits.size());
   for (size_t i = 0; i < logits.size(); ++i) {
+    if (!allowed.empty() && (allowed[i / 32] >> (i % 32) & 1) == 0) continue;
     if (!std::isfinite(logits[i])) {
       saw_non_finite_ = true;
       continue;
@@ -185,7 +187,7 @@ int32_t Sampler::sample(std::span<const float> logits) {
     if (std::isfinite(logit) && (banned.empty() || !banned[i])) items.push_back({static_cast<int32_t>(i), logit});
   }
   if (items.empty()) {
-    fail("no token can be chosen: all {} logits are infinite, not a number, or banned", logits.size());
+    fail("no token can be chosen: all {} logits are infinite, not a number, banned, or not allowed", logits.size());
   }
   Candidates candidates(std::move(items));
   const SamplingParams& p = sampling_.params;
