@@ -5,7 +5,6 @@
 // Called by engine/session.cpp and engine/batch_engine.cpp. Tested by tests/unit/engine/session_test.cpp.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -25,7 +24,6 @@ struct GenerateOptions {
   bool ignore_eos = false;                // end-of-generation ids are never chosen
   bool show_special = false;              // print control tokens' text
   std::vector<std::string> stop_strings;  // not part of the output
-  const std::atomic<bool>* cancel = nullptr;
 };
 
 /// What on_piece receives: text that is final (whole code points, no part of a stop string), and the id that led to it.
@@ -52,7 +50,7 @@ struct GenerateResult {
 
 class Generation {
  public:
-  /// `vocab` may be null (ids without text) and must outlive this. options.cancel is the caller's to watch.
+  /// `vocab` may be null (ids without text) and must outlive this.
   Generation(const Vocab* vocab, const GenerateOptions& options);
 
   /// What choosing `id` adds to the output; the id is not part of the answer when it ended it. PRECOND: not over.

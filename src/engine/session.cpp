@@ -64,12 +64,12 @@ void Session::append(int32_t id) {
 }
 
 GenerateResult Session::generate(Sampler& sampler, const GenerateOptions& options,
-                                 const std::function<bool(const Piece&)>& on_piece) {
+                                 const std::function<bool(const Piece&)>& on_piece, const std::atomic<bool>* cancel) {
   GLINT_CHECK(!logits_.empty());
   Generation generation(engine_.has_vocabulary() ? &engine_.tokenizer().vocab() : nullptr, options);
   const double start = seconds_now();
   while (!generation.is_over()) {
-    if (is_cancelled(options.cancel)) {
+    if (is_cancelled(cancel)) {
       generation.stop(FinishReason::kCancelled);
       break;
     }

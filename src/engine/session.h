@@ -29,10 +29,11 @@ class Session {
             const std::atomic<bool>* cancel = nullptr);
   /// Logits after the last id, [n_vocab]; valid until the next call. Empty before a first sync and after a cancelled one.
   std::span<const float> logits() const;
-  /// Appends ids one by one until a reason to stop; on_piece returns false to cancel. The last id chosen is not
+  /// Appends ids one by one until a reason to stop; on_piece returns false to cancel, as *cancel does from another thread. The last id chosen is not
   /// computed: to go on, sync to everything so far. PRECOND: sync returned true.
   GenerateResult generate(Sampler& sampler, const GenerateOptions& options,
-                          const std::function<bool(const Piece&)>& on_piece = {});
+                          const std::function<bool(const Piece&)>& on_piece = {},
+                          const std::atomic<bool>* cancel = nullptr);
 
   std::span<const int32_t> ids() const { return ids_; }  // in the cache
   const Timings& timings() const { return timings_; }  // of the last sync and generate
