@@ -190,6 +190,39 @@ TEST(Scheduler, ABatchJobPausesForAnInteractiveFirstToken) {
   EXPECT_THAT(after, testing::Contains(std::pair(&late, 64)));
 }
 
+/// The first token costs as many rows and steps as on an idle machine.
+TEST(Scheduler, BatchLoadDoesNotDelayAnInteractiveFirstToken) {
+  const auto steps_to_first_token = [](int n_batch) {
+    Machine machine(8000, 8, {.step_tokens = 128, .prompt_tokens = 64});
+    for (int i = 0; i < n_batch; ++i) machine.add(range(1000 * i, 100 + 200 * i), Priority::kBatch);
+    for (int i = 0; i < 6; ++i) machine.step();
+    Job& quick = machine.add(range(100000, 500), Priority::kInteractive);
+    std::vector<int> rows;
+    while (machine.n_said(quick) == 0) {
+      for (const auto& [job, count] : machine.step()) {
+        EXPECT_EQ(job, &quick);
+        rows.push_back(count);
+      }
+    }
+    return rows;
+  };
+  EXPECT_THAT(steps_to_first_token(0), ElementsAre(128, 128, 128, 116));
+  EXPECT_EQ(steps_to_first_token(20), steps_to_first_token(0));
+}
+
+TEST(Scheduler, AfterAFailedStepNothingCachedIsBelieved) {
+  Machine machine(2000, 3);
+  Job& one = machine.add(range(0, 200));
+  Job& two = machine.add(range(0, 150));
+  machine.step();
+  machine.scheduler_.plan();
+  machine.scheduler_.reset();
+  EXPECT_EQ(machine.pages_.n_free(), machine.pages_.n_pages());
+  EXPECT_EQ(one.sequence, -1);
+  machine.remove(two);
+  EXPECT_THAT(machine.step(), ElementsAre(std::pair(&one, 201)));
+}
+
 TEST(Scheduler, AnInteractiveJobTakesABatchJobsPlaceAndItsKvIsKept) {
   Machine machine(2000, 2);
   Job& one = machine.add(range(0, 200), Priority::kBatch);
