@@ -9,6 +9,8 @@
 #include <thread>
 
 #include "base/check.h"
+#include "engine/model_fingerprint.h"
+#include "engine/stored_pages.h"
 
 namespace glint {
 namespace {
@@ -46,7 +48,8 @@ class BatchEngine::Impl {
   Impl(Engine opened, const BatchOptions& options)
       : engine_(std::move(opened)),
         options_(options),
-        scheduler_(engine_.decoder().pages(), scheduler_options(engine_, options)),
+        store_(make_store(engine_, options)),
+        scheduler_(engine_.decoder().cache().pages(), scheduler_options(engine_, options), store_.get()),
         allowed_(static_cast<size_t>(engine_.model().spec.n_vocab + 31) / 32),
         thread_([this] { work(); }) {}
 
@@ -65,9 +68,13 @@ class BatchEngine::Impl {
     return {n_open_, counts_};
   }
   const Engine& engine() const { return engine_; }
+  void flush_store() {
+    if (store_) store_->flush();
+  }
 
  private:
   static SchedulerOptions scheduler_options(const Engine& engine, const BatchOptions& options);
+  static std::unique_ptr<StoredPages> make_store(Engine& engine, const BatchOptions& options);
   void check(const Request& request) const;
 
   // The engine's thread alone:
@@ -92,6 +99,7 @@ class BatchEngine::Impl {
   Scheduler::Counts counts_;
 
   // The engine's thread alone:
+  std::unique_ptr<StoredPages> store_;  // may be null
   Scheduler scheduler_;
   std::list<std::unique_ptr<Answer>> answers_;
   std::vector<Row> rows_;
@@ -107,6 +115,12 @@ SchedulerOptions BatchEngine::Impl::scheduler_options(const Engine& engine, cons
   }
   if (options.prompt_tokens < 1 || options.n_buffered_events < 1 || options.n_queued < 0) fail("batch options must be positive");
   return {.step_tokens = n_ubatch, .prompt_tokens = options.prompt_tokens};
+}
+
+std::unique_ptr<StoredPages> BatchEngine::Impl::make_store(Engine& engine, const BatchOptions& options) {
+  if (options.store.folder.empty()) return nullptr;
+  const Digest fingerprint = model_fingerprint(engine.file(), engine.model().spec, engine.decoder().options(), engine.options().backend);
+  return std::make_unique<StoredPages>(options.store, fingerprint, engine.decoder().cache());
 }
 
 void BatchEngine::Impl::check(const Request& request) const {
@@ -248,6 +262,9 @@ bool BatchEngine::Impl::step() {
   }
   const auto n_vocab = static_cast<size_t>(engine_.model().spec.n_vocab);
   scheduler_.finish();
+  if (store_) {
+    for (const Scheduler::Share& share : plan) store_->save(*share.job, share.from, share.from + share.count);
+  }
   for (size_t i = 0; i < speakers.size(); ++i) {
     try {
       speak(*speakers[i], logits.subspan(i * n_vocab, n_vocab));
@@ -298,6 +315,7 @@ void BatchEngine::Impl::speak(Answer& answer, std::span<const float> logits) {
 }
 
 void BatchEngine::Impl::finish(Answer& answer, FinishReason reason, std::string error) {
+  if (store_) store_->note_used(answer);
   if (answer.arrival != 0) scheduler_.remove(answer);  // else it was submitted too late to be known there
   answer.finished = true;
   const Clock::time_point now = Clock::now();
@@ -345,5 +363,6 @@ BatchEngine::~BatchEngine() = default;
 std::unique_ptr<Stream> BatchEngine::submit(Request request) { return impl_->submit(std::move(request)); }
 BatchEngine::Status BatchEngine::status() const { return impl_->status(); }
 const Engine& BatchEngine::engine() const { return impl_->engine(); }
+void BatchEngine::flush_store() { impl_->flush_store(); }
 
 }  // namespace glint

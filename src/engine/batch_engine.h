@@ -16,6 +16,7 @@
 
 #include "engine/engine.h"
 #include "engine/event_stream.h"
+#include "engine/prefix_store.h"
 #include "engine/request.h"
 #include "engine/scheduler.h"
 
@@ -25,6 +26,7 @@ struct BatchOptions {
   int n_queued = 256;            // answers that may wait besides those that could run at once
   int prompt_tokens = 128;       // SchedulerOptions; a step's rows are EngineOptions::n_ubatch
   int n_buffered_events = 1024;  // of one request that its reader may be behind
+  PrefixStoreOptions store = {};  // no folder: none
   bool check_invariants = false; // after every step; for tests
 };
 
@@ -46,6 +48,8 @@ class BatchEngine {
   Status status() const;
   /// For its constant facts (model, vocabulary, context); sessions may not use it.
   const Engine& engine() const;
+  /// Waits until pages that were computed are in the store. For tests, and before a machine is switched off.
+  void flush_store();
 
  private:
   class Impl;

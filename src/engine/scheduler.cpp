@@ -33,7 +33,8 @@ std::vector<int32_t> around(std::span<const int32_t> ids, int position) {
 
 }  // namespace
 
-Scheduler::Scheduler(KvPages& pages, const SchedulerOptions& options) : pages_(pages), options_(options), tree_(pages) {
+Scheduler::Scheduler(KvPages& pages, const SchedulerOptions& options, PageSource* source)
+    : pages_(pages), options_(options), source_(source), tree_(pages) {
   GLINT_CHECK(options.prompt_tokens >= 1 && options.step_tokens > pages.n_sequences());
 }
 
@@ -194,11 +195,30 @@ bool Scheduler::prepare_prompt(Job& job) {
   if (n_tokens(job) % kPageTokens != 0) return true;
   const PrefixTree::Match match = tree_.find(job.sequence, reusable_ids(job), n_tokens(job));
   if (!match.full_pages.empty()) tree_.attach(job.sequence, match, /*with_near=*/false);
-  if (is_being_read(job)) {
+  if (is_being_read(job) || !load(job)) {
     job.served = step_;
     return false;
   }
   attach_near(job);
+  return true;
+}
+
+/// Takes what the source has of the pages that come next; false when there is more than one step may wait for.
+bool Scheduler::load(Job& job) {
+  if (source_ == nullptr) return true;
+  const int n_reusable = static_cast<int>(reusable_ids(job).size());
+  for (int at = n_tokens(job); at + kPageTokens <= n_reusable; at += kPageTokens) {
+    const int index = at / kPageTokens;
+    if (!source_->has(job, index) || n_fitting(job, at, kPageTokens) < kPageTokens) return true;
+    if (n_loads_-- == 0) return false;
+    reserve(job, at, at + kPageTokens);
+    if (!source_->load(job, index, pages_.pages(job.sequence).back())) {
+      pages_.truncate(job.sequence, at);
+      return true;
+    }
+    pages_.written(job.sequence, at + kPageTokens);
+    tree_.insert_full(job.sequence, std::span(job.ids).first(static_cast<size_t>(at + kPageTokens)));
+  }
   return true;
 }
 
@@ -266,6 +286,7 @@ void Scheduler::plan_prompts(Priority priority, int& n_budget) {
 std::span<const Scheduler::Share> Scheduler::plan() {
   plan_.clear();
   ++step_;
+  n_loads_ = options_.loaded_pages;
   const auto hurries = [](const Job* job) { return job->priority == Priority::kInteractive && !job->blocked && !job->has_spoken(); };
   hurry_ = std::any_of(running_.begin(), running_.end(), hurries) || std::any_of(waiting_.begin(), waiting_.end(), hurries);
   admit();

@@ -24,6 +24,7 @@
 #include <span>
 #include <vector>
 
+#include "base/sha256.h"
 #include "engine/prefix_tree.h"
 #include "model/kv_pages.h"
 
@@ -51,19 +52,31 @@ struct Job {
   uint64_t served = 0;   // the step that last computed something for it
   int n_prompt_computed = 0;
   std::optional<Divergence> divergence;
+  std::vector<Digest> page_names;  // a PageSource's
 
   bool has_spoken() const { return static_cast<int>(ids.size()) > n_prompt; }
+};
+
+/// Pages that were computed in another life.
+class PageSource {
+ public:
+  virtual ~PageSource() = default;
+  /// Whether the index-th page of a job's ids is there.
+  virtual bool has(Job& job, int index) = 0;
+  /// Fills `page` with it; false when it is not there after all.
+  virtual bool load(Job& job, int index, int32_t page) = 0;
 };
 
 struct SchedulerOptions {
   int step_tokens = 512;    // rows of one step
   int prompt_tokens = 128;  // of them for prompts when the step also generates: bounds the time between two tokens
+  int loaded_pages = 16;    // of a PageSource that one step may wait for
 };
 
 class Scheduler {
  public:
   /// `pages` must outlive the scheduler and be changed by it and the decoder alone.
-  Scheduler(KvPages& pages, const SchedulerOptions& options);
+  Scheduler(KvPages& pages, const SchedulerOptions& options, PageSource* source = nullptr);
 
   /// PRECOND: 1 <= job.ids.size() <= n_ctx, also later, and the job stays where it is until removed.
   void add(Job& job);
@@ -111,6 +124,7 @@ class Scheduler {
   void plan_prompts(Priority priority, int& n_budget);
   bool prepare_prompt(Job& job);
   bool is_being_read(const Job& job) const;
+  bool load(Job& job);
   void attach_near(Job& job);
   void note_divergence(Job& job, const PrefixTree::Match& match) const;
   int schedule(Job& job, int n_wanted);
@@ -122,11 +136,13 @@ class Scheduler {
 
   KvPages& pages_;
   SchedulerOptions options_;
+  PageSource* source_;  // may be null
   PrefixTree tree_;
   std::vector<Job*> running_;
   std::vector<Job*> waiting_;  // in order
   std::vector<Share> plan_;
   bool hurry_ = false;  // an interactive job waits for its first token
+  int n_loads_ = 0;  // that this step may still do
   uint64_t n_added_ = 0;
   uint64_t step_ = 0;
   int64_t n_rows_ = 0;

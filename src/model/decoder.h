@@ -49,12 +49,12 @@ class Decoder {
   void truncate(int sequence, int n_tokens) { cache_.pages().truncate(sequence, n_tokens); }
   /// Tokens that a sequence has in the cache.
   int n_cached(int sequence) const { return cache_.pages().n_tokens(sequence); }
-  /// Who holds which page; for whoever lets sequences share them, between steps.
-  KvPages& pages() { return cache_.pages(); }
 
   const ModelSpec& spec() const { return model_.spec; }
   const DecoderOptions& options() const { return options_; }
   const KvCache& cache() const { return cache_; }
+  /// For whoever lets sequences share pages, or fills them, between steps.
+  KvCache& cache() { return cache_; }
   /// Bytes of working memory besides weights and cache.
   int64_t scratch_bytes() const { return scratch_.bytes(); }
 

@@ -92,18 +92,32 @@ KvCache::KvCache(Backend& backend, const ModelSpec& spec, const DecoderOptions& 
 
 void KvCache::copy_shared() {
   for (const KvPages::Copy& copy : pages_.take_copies()) {
-    // Rows of every format are whole 32-bit words over a page, and copying those keeps every bit.
-    const auto copy_page = [&](void* storage, int64_t row_bytes) {
-      const int64_t n_words = row_bytes * kPageTokens / static_cast<int64_t>(sizeof(float));
-      float* words = static_cast<float*>(storage);
-      backend_.copy(Tensor::matrix(words + copy.to * n_words, 1, static_cast<int>(n_words)),
-                    Tensor::matrix(words + copy.from * n_words, 1, static_cast<int>(n_words)));
-    };
-    for (const KvLayer& layer : layers_) {
-      copy_page(layer.k, layer.k_row_bytes());
-      if (layer.v != nullptr) copy_page(layer.v, layer.v_row_bytes());
-    }
+    for_each_storage([&](std::byte* storage, int64_t bytes) {
+      // A page of every format is whole 32-bit words, and copying those keeps every bit.
+      const auto words = [&](int32_t page) {
+        return Tensor::matrix(reinterpret_cast<float*>(storage + page * bytes), 1, static_cast<int>(bytes / 4));
+      };
+      backend_.copy(words(copy.to), words(copy.from));
+    });
   }
+}
+
+void KvCache::save_page(int32_t page, std::span<std::byte> destination) {
+  GLINT_CHECK(static_cast<int64_t>(destination.size()) == page_bytes());
+  copy_shared();
+  for_each_storage([&](const std::byte* storage, int64_t bytes) {
+    backend_.download(destination.data(), storage + page * bytes, static_cast<size_t>(bytes));
+    destination = destination.subspan(static_cast<size_t>(bytes));
+  });
+}
+
+void KvCache::load_page(int32_t page, std::span<const std::byte> source) {
+  GLINT_CHECK(static_cast<int64_t>(source.size()) == page_bytes());
+  copy_shared();  // the page may have been another's, of which a copy is still to be made
+  for_each_storage([&](std::byte* storage, int64_t bytes) {
+    backend_.upload(storage + page * bytes, source.data(), static_cast<size_t>(bytes));
+    source = source.subspan(static_cast<size_t>(bytes));
+  });
 }
 
 int64_t KvCache::bytes() const {

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "backend/backend.h"
@@ -45,11 +46,23 @@ class KvCache {
   const KvPages& pages() const { return pages_; }
   /// Copies what sequences that stopped sharing a page need of it; before rows are written.
   void copy_shared();
+  /// A page's rows of all layers, to or from host memory of page_bytes().
+  void save_page(int32_t page, std::span<std::byte> destination);
+  void load_page(int32_t page, std::span<const std::byte> source);
+  int64_t page_bytes() const { return bytes() / pages_.n_pages(); }
 
   const KvLayer& layer(int index) const { return layers_[static_cast<size_t>(index)]; }
   int64_t bytes() const;
 
  private:
+  /// Calls fn(memory, bytes of a page) for each layer's keys and values.
+  template <class Fn>
+  void for_each_storage(Fn&& fn) const {
+    for (const auto& buffer : storage_) {
+      fn(static_cast<std::byte*>(buffer->data()), static_cast<int64_t>(buffer->bytes()) / pages_.n_pages());
+    }
+  }
+
   Backend& backend_;
   KvPages pages_;
   std::vector<std::unique_ptr<Buffer>> storage_;

@@ -191,7 +191,13 @@ TEST_P(BatchStress, EveryAnswerIsWhatItIsAlone) {
   std::mt19937 random(7);
   const std::vector<Case> cases = make_cases(setup, random);
   constexpr int kThreads = 4, kAtOnce = 16;
-  BatchEngine engine(open(setup.model, setup.n_ctx, 12, 96), {.prompt_tokens = 48, .n_buffered_events = 8, .check_invariants = true});
+  // A store too small as well.
+  const std::string folder = testing::TempDir() + "glint_stress_" + setup.model;
+  std::filesystem::remove_all(folder);
+  BatchEngine engine(open(setup.model, setup.n_ctx, 12, 96), {.prompt_tokens = 48,
+                                                               .n_buffered_events = 8,
+                                                               .store = {.folder = folder, .most_bytes = 10 << 20, .warn = {}},
+                                                               .check_invariants = true});
   const auto deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(
                                            std::chrono::duration<double>(seconds != nullptr ? std::atof(seconds) : setup.seconds));
   std::vector<std::unique_ptr<Client>> clients;
@@ -214,6 +220,7 @@ TEST_P(BatchStress, EveryAnswerIsWhatItIsAlone) {
   EXPECT_GT(n_finished, 10);
   EXPECT_GT(n_cancelled, 5);
   EXPECT_GT(status.counts.n_preempted, 0);
+  std::filesystem::remove_all(folder);
   std::printf("%s: %d finished, %d cancelled, %d forks, %lld rows, %lld preemptions\n", setup.model, n_finished, n_cancelled, n_forks,
               static_cast<long long>(status.counts.n_rows), static_cast<long long>(status.counts.n_preempted));
 }

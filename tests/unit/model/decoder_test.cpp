@@ -179,7 +179,7 @@ TEST_P(DecoderBits, SharedPagesEqualOwnOnes) {
   const Logits expected_other = feed_in(fresh_other, other, {});
   Instance sharing = open(options_with(kF16, 2));
   step(sharing, rows_of(text, 0, 69));
-  KvPages& pages = sharing.decoder->pages();
+  KvPages& pages = sharing.decoder->cache().pages();
   pages.attach(1, pages.pages(0), 68);
   std::vector<Row> rows = rows_of(other, 68, 3, 1);
   for (const Row& row : rows_of(text, 69, 2)) rows.push_back(row);
