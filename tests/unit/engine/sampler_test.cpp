@@ -52,6 +52,27 @@ std::set<int32_t> support(const std::map<int32_t, int>& counts) {
 
 const std::vector<float> kLogits = {std::log(0.5f), std::log(0.3f), std::log(0.15f), std::log(0.05f)};
 
+/// In both words of a mask; greedy and drawn.
+TEST(Sampler, WhatIsNotAllowedIsNotChosen) {
+  std::vector<float> logits(40, 0.0f);
+  logits[3] = 9;
+  logits[35] = 8;
+  std::vector<uint32_t> allowed(2, ~0u);
+  for (const float temperature : {0.0f, 0.01f}) {
+    SamplingParams params = neutral();
+    params.temperature = temperature;
+    allowed = {~0u, ~0u};
+    EXPECT_EQ(make(params).sample(logits, allowed), 3);
+    allowed[0] &= ~(1u << 3);
+    EXPECT_EQ(make(params).sample(logits, allowed), 35);
+    allowed = {1u << 7, 0};
+    EXPECT_EQ(make(params).sample(logits, allowed), 7);
+    allowed = {0, 0};
+    EXPECT_THROW(make(params).sample(logits, allowed), Error);
+    EXPECT_THROW(make(params).sample(logits, std::span(allowed).first(1)), InternalError);
+  }
+}
+
 TEST(Sampler, DrawsWithTheSoftmaxFrequencies) {
   const auto counts = draws(neutral(), kLogits);
   // 5 standard deviations of a binomial of 2,000 draws
