@@ -35,6 +35,8 @@ Digest Sha256::digest() {
   return digest;
 }
 
-std::string to_hex(const Digest& digest) { return fmt::format("{:02x}", fmt::join(digest, "")); }
+std::string to_hex(const Digest& digest) {
+  return fmt::format("{:02x}", fmt::join(digest, ""));
+}
 
 }  // namespace glint

@@ -16,13 +16,16 @@ namespace glint {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-double seconds_between(Clock::time_point from, Clock::time_point to) { return std::chrono::duration<double>(to - from).count(); }
+double seconds_between(Clock::time_point from, Clock::time_point to) {
+  return std::chrono::duration<double>(to - from).count();
+}
 
 constexpr int kMostCompletions = 128;
 
 /// One completion, from submit() to its last event.
 struct Answer : Job {
-  Answer(const Vocab* vocab, const GenerateOptions& output, Sampler chooser) : generation(vocab, output), sampler(std::move(chooser)) {}
+  Answer(const Vocab* vocab, const GenerateOptions& output, Sampler chooser)
+      : generation(vocab, output), sampler(std::move(chooser)) {}
 
   Generation generation;
   Sampler sampler;
@@ -111,15 +114,18 @@ class BatchEngine::Impl {
 SchedulerOptions BatchEngine::Impl::scheduler_options(const Engine& engine, const BatchOptions& options) {
   const int n_ubatch = engine.options().n_ubatch;
   if (n_ubatch <= engine.options().n_sequences) {
-    fail("a step of {} tokens is too short for {} answers at once; raise it with -ub", n_ubatch, engine.options().n_sequences);
+    fail("a step of {} tokens is too short for {} answers at once; raise it with -ub", n_ubatch,
+         engine.options().n_sequences);
   }
-  if (options.prompt_tokens < 1 || options.n_buffered_events < 1 || options.n_queued < 0) fail("batch options must be positive");
+  if (options.prompt_tokens < 1 || options.n_buffered_events < 1 || options.n_queued < 0)
+    fail("batch options must be positive");
   return {.step_tokens = n_ubatch, .prompt_tokens = options.prompt_tokens};
 }
 
 std::unique_ptr<StoredPages> BatchEngine::Impl::make_store(Engine& engine, const BatchOptions& options) {
   if (options.store.folder.empty()) return nullptr;
-  const Digest fingerprint = model_fingerprint(engine.file(), engine.model().spec, engine.decoder().options(), engine.options().backend);
+  const Digest fingerprint =
+      model_fingerprint(engine.file(), engine.model().spec, engine.decoder().options(), engine.options().backend);
   return std::make_unique<StoredPages>(options.store, fingerprint, engine.decoder().cache());
 }
 
@@ -129,20 +135,24 @@ void BatchEngine::Impl::check(const Request& request) const {
   if (request.ids.empty()) refuse(Kind::kInvalid, "the prompt is empty");
   if (static_cast<int64_t>(request.ids.size()) > engine_.n_ctx()) {
     refuse(Kind::kContextLength,
-           fmt::format("the prompt has {} tokens and the context {}; shorten it, or raise the context with -c", request.ids.size(), engine_.n_ctx()));
+           fmt::format("the prompt has {} tokens and the context {}; shorten it, or raise the context with -c",
+                       request.ids.size(), engine_.n_ctx()));
   }
   for (int32_t id : request.ids) {
     if (id >= 0 && id < engine_.model().spec.n_vocab) continue;
-    refuse(Kind::kInvalid, fmt::format("token id {} is outside the vocabulary of {}", id, engine_.model().spec.n_vocab));
+    refuse(Kind::kInvalid,
+           fmt::format("token id {} is outside the vocabulary of {}", id, engine_.model().spec.n_vocab));
   }
   for (const auto& [id, bias] : request.sampling.params.logit_bias) {
-    if (id < 0 || id >= engine_.model().spec.n_vocab) refuse(Kind::kInvalid, fmt::format("logit_bias: {} is not a token id", id));
+    if (id < 0 || id >= engine_.model().spec.n_vocab)
+      refuse(Kind::kInvalid, fmt::format("logit_bias: {} is not a token id", id));
   }
   if (request.n < 1 || request.n > kMostCompletions) {
     refuse(Kind::kInvalid, fmt::format("n is {}; allowed is 1 to {}", request.n, kMostCompletions));
   }
   if (request.n_logprobs < -1 || request.n_logprobs > engine_.model().spec.n_vocab) {
-    refuse(Kind::kInvalid, fmt::format("logprobs is {}; allowed is 0 to the vocabulary of {}", request.n_logprobs, engine_.model().spec.n_vocab));
+    refuse(Kind::kInvalid, fmt::format("logprobs is {}; allowed is 0 to the vocabulary of {}", request.n_logprobs,
+                                       engine_.model().spec.n_vocab));
   }
   if (!std::is_sorted(request.message_ends.begin(), request.message_ends.end())) {
     refuse(Kind::kInvalid, "message_ends are not ascending");
@@ -152,15 +162,17 @@ void BatchEngine::Impl::check(const Request& request) const {
 std::unique_ptr<Stream> BatchEngine::Impl::submit(Request request) {
   check(request);
   SamplingParams& params = request.sampling.params;
-  const SamplerVocab facts = engine_.sampler_vocab(
-      request.output.ignore_eos, *params.dry_multiplier > 0 ? *params.dry_sequence_breakers : std::vector<std::string>{});
+  const SamplerVocab facts =
+      engine_.sampler_vocab(request.output.ignore_eos,
+                            *params.dry_multiplier > 0 ? *params.dry_sequence_breakers : std::vector<std::string>{});
   const auto events = std::make_shared<EventQueue>(request.n, static_cast<size_t>(options_.n_buffered_events), bell_);
   const int64_t seed = *params.seed;
   std::list<std::unique_ptr<Answer>> answers;
   for (int i = 0; i < request.n; ++i) {
-    if (seed >= 0) params.seed = static_cast<int64_t>((static_cast<uint64_t>(seed) + static_cast<uint64_t>(i)) & INT64_MAX);
-    auto answer = std::make_unique<Answer>(engine_.has_vocabulary() ? &engine_.tokenizer().vocab() : nullptr, request.output,
-                                           Sampler(request.sampling, facts));
+    if (seed >= 0)
+      params.seed = static_cast<int64_t>((static_cast<uint64_t>(seed) + static_cast<uint64_t>(i)) & INT64_MAX);
+    auto answer = std::make_unique<Answer>(engine_.has_vocabulary() ? &engine_.tokenizer().vocab() : nullptr,
+                                           request.output, Sampler(request.sampling, facts));
     for (int32_t id : request.ids) answer->sampler.accept(id);
     answer->priority = request.priority;
     answer->ids = request.ids;
@@ -177,7 +189,9 @@ std::unique_ptr<Stream> BatchEngine::Impl::submit(Request request) {
     if (stopping_) throw RequestError(RequestError::Kind::kShutDown, "the engine is shutting down");
     const int n_most = engine_.options().n_sequences + options_.n_queued;
     if (n_open_ + request.n > n_most) {
-      throw RequestError(RequestError::Kind::kQueueFull, fmt::format("{} answers are running or waiting and {} is the most; try again later", n_open_, n_most));
+      throw RequestError(
+          RequestError::Kind::kQueueFull,
+          fmt::format("{} answers are running or waiting and {} is the most; try again later", n_open_, n_most));
     }
     n_open_ += request.n;
     submitted_.splice(submitted_.end(), answers);
@@ -257,7 +271,8 @@ bool BatchEngine::Impl::step() {
     logits = compute(plan, last_rows);
   } catch (const std::exception& error) {
     scheduler_.reset();
-    for (const Scheduler::Share& share : plan) finish(static_cast<Answer&>(*share.job), FinishReason::kError, error.what());
+    for (const Scheduler::Share& share : plan)
+      finish(static_cast<Answer&>(*share.job), FinishReason::kError, error.what());
     return true;
   }
   const auto n_vocab = static_cast<size_t>(engine_.model().spec.n_vocab);
@@ -276,7 +291,8 @@ bool BatchEngine::Impl::step() {
 }
 
 /// Logits of `last_rows`, one after the other.
-std::span<const float> BatchEngine::Impl::compute(std::span<const Scheduler::Share> plan, std::span<const int> last_rows) {
+std::span<const float> BatchEngine::Impl::compute(std::span<const Scheduler::Share> plan,
+                                                  std::span<const int> last_rows) {
   rows_.clear();
   for (const Scheduler::Share& share : plan) {
     for (int i = share.from; i < share.from + share.count; ++i) {
@@ -300,11 +316,13 @@ void BatchEngine::Impl::speak(Answer& answer, std::span<const float> logits) {
   if (!answer.spoke) answer.spoke = Clock::now();
   Generation& generation = answer.generation;
   if (!generation.is_over()) {
-    Event event{.completion = answer.completion, .id = choose(answer, logits), .text = {}, .logprobs = {}, .finish = {}};
+    Event event{
+        .completion = answer.completion, .id = choose(answer, logits), .text = {}, .logprobs = {}, .finish = {}};
     event.text = generation.push(event.id);
     const bool is_output = generation.result().end_id < 0;
     if (answer.n_logprobs >= 0) {
-      event.logprobs = {.chosen = log_probability(logits, event.id), .top = top_log_probabilities(logits, answer.n_logprobs)};
+      event.logprobs = {.chosen = log_probability(logits, event.id),
+                        .top = top_log_probabilities(logits, answer.n_logprobs)};
     }
     // The last id of an answer is not computed, so it may be one more than the context has.
     if (static_cast<int>(answer.ids.size()) >= engine_.n_ctx()) generation.stop(FinishReason::kContextFull);
@@ -321,7 +339,8 @@ void BatchEngine::Impl::finish(Answer& answer, FinishReason reason, std::string 
   const Clock::time_point now = Clock::now();
   Generation& generation = answer.generation;
   generation.stop(reason);
-  Event event{.completion = answer.completion, .id = -1, .text = generation.finish(), .logprobs = {}, .finish = Finish{}};
+  Event event{
+      .completion = answer.completion, .id = -1, .text = generation.finish(), .logprobs = {}, .finish = Finish{}};
   Finish& finish = *event.finish;
   finish.reason = generation.result().reason;
   finish.end_id = generation.result().end_id;
@@ -358,11 +377,20 @@ CacheReport BatchEngine::Impl::report(const Answer& answer) const {
   return report;
 }
 
-BatchEngine::BatchEngine(Engine engine, const BatchOptions& options) : impl_(std::make_unique<Impl>(std::move(engine), options)) {}
+BatchEngine::BatchEngine(Engine engine, const BatchOptions& options)
+    : impl_(std::make_unique<Impl>(std::move(engine), options)) {}
 BatchEngine::~BatchEngine() = default;
-std::unique_ptr<Stream> BatchEngine::submit(Request request) { return impl_->submit(std::move(request)); }
-BatchEngine::Status BatchEngine::status() const { return impl_->status(); }
-const Engine& BatchEngine::engine() const { return impl_->engine(); }
-void BatchEngine::flush_store() { impl_->flush_store(); }
+std::unique_ptr<Stream> BatchEngine::submit(Request request) {
+  return impl_->submit(std::move(request));
+}
+BatchEngine::Status BatchEngine::status() const {
+  return impl_->status();
+}
+const Engine& BatchEngine::engine() const {
+  return impl_->engine();
+}
+void BatchEngine::flush_store() {
+  impl_->flush_store();
+}
 
 }  // namespace glint

@@ -23,11 +23,11 @@
 namespace glint {
 
 struct BatchOptions {
-  int n_queued = 256;            // answers that may wait besides those that could run at once
-  int prompt_tokens = 128;       // SchedulerOptions; a step's rows are EngineOptions::n_ubatch
-  int n_buffered_events = 1024;  // of one request that its reader may be behind
+  int n_queued = 256;             // answers that may wait besides those that could run at once
+  int prompt_tokens = 128;        // SchedulerOptions; a step's rows are EngineOptions::n_ubatch
+  int n_buffered_events = 1024;   // of one request that its reader may be behind
   PrefixStoreOptions store = {};  // no folder: none
-  bool check_invariants = false; // after every step; for tests
+  bool check_invariants = false;  // after every step; for tests
 };
 
 class BatchEngine {

@@ -7,7 +7,8 @@ namespace glint {
 
 Generation::Generation(const Vocab* vocab, const GenerateOptions& options)
     : vocab_(vocab), n_predict_(options.n_predict), ignore_eos_(options.ignore_eos), stop_(options.stop_strings) {
-  if (vocab != nullptr) detokenizer_.emplace(*vocab, DecodeOptions{.skip_special = !options.show_special, .continues = true});
+  if (vocab != nullptr)
+    detokenizer_.emplace(*vocab, DecodeOptions{.skip_special = !options.show_special, .continues = true});
   check_limit();
 }
 

@@ -33,8 +33,8 @@ struct Piece {
 };
 
 struct Timings {
-  int n_cached = 0;     // prompt tokens found in the cache
-  int n_prompt = 0;     // prompt tokens computed
+  int n_cached = 0;  // prompt tokens found in the cache
+  int n_prompt = 0;  // prompt tokens computed
   double prompt_seconds = 0;
   int n_predicted = 0;
   double predicted_seconds = 0;
@@ -44,8 +44,8 @@ struct GenerateResult {
   std::vector<int32_t> ids;  // chosen ids, the end-of-generation id excluded
   std::string text;
   FinishReason reason = FinishReason::kLimit;
-  int32_t end_id = -1;         // the end-of-generation id that stopped it, or -1
-  std::string stopping_string; // for kStopString
+  int32_t end_id = -1;          // the end-of-generation id that stopped it, or -1
+  std::string stopping_string;  // for kStopString
 };
 
 class Generation {

@@ -24,7 +24,11 @@ void add_one(Sha256& hash, const T& value) {
     hash.add(std::bit_cast<uint64_t>(value));
   } else if constexpr (std::is_same_v<T, gguf::Array>) {
     hash.add(value.size());
-    std::visit([&](const auto& elements) { for (const auto element : elements) add_one(hash, element); }, value.values);
+    std::visit(
+        [&](const auto& elements) {
+          for (const auto element : elements) add_one(hash, element);
+        },
+        value.values);
   } else {
     hash.add(static_cast<uint64_t>(value));
   }
@@ -48,7 +52,8 @@ void add(Sha256& hash, const HostTensor& tensor) {
 
 }  // namespace
 
-Digest model_fingerprint(const gguf::File& file, const ModelSpec& spec, const DecoderOptions& options, std::string_view backend) {
+Digest model_fingerprint(const gguf::File& file, const ModelSpec& spec, const DecoderOptions& options,
+                         std::string_view backend) {
   Sha256 hash;
   hash.add(kGeneration);
   hash.add(backend);
@@ -57,13 +62,16 @@ Digest model_fingerprint(const gguf::File& file, const ModelSpec& spec, const De
   hash.add(static_cast<uint64_t>(options.nextn));
   // Of how ids become rows; with overrides applied. Words and names change nothing.
   for (const gguf::Metadata::Entry& entry : file.metadata().entries()) {
-    if (entry.key.starts_with("tokenizer.") || (entry.key.starts_with("general.") && entry.key != "general.architecture")) continue;
+    if (entry.key.starts_with("tokenizer.") ||
+        (entry.key.starts_with("general.") && entry.key != "general.architecture"))
+      continue;
     hash.add(entry.key);
     add(hash, entry.value);
   }
   // Of longrope's two tables the context chooses one.
   for (const LayerSpec& layer : spec.layers) {
-    const RopeSpec& rope = std::visit([](const auto& attention) -> const RopeSpec& { return attention.rope; }, layer.attention);
+    const RopeSpec& rope =
+        std::visit([](const auto& attention) -> const RopeSpec& { return attention.rope; }, layer.attention);
     hash.add(static_cast<uint64_t>(!rope.long_inverse_frequency.empty() && options.n_ctx > rope.long_from), 1);
   }
   for (const HostTensor& tensor : file.tensors()) add(hash, tensor);

@@ -16,6 +16,7 @@
 namespace glint {
 
 /// `backend`: backends agree with each other, but not in every bit.
-Digest model_fingerprint(const gguf::File& file, const ModelSpec& spec, const DecoderOptions& options, std::string_view backend);
+Digest model_fingerprint(const gguf::File& file, const ModelSpec& spec, const DecoderOptions& options,
+                         std::string_view backend);
 
 }  // namespace glint

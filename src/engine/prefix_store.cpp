@@ -44,7 +44,8 @@ uint64_t checksum(std::span<const std::byte> bytes) {
 Digest from_hex(std::string_view text) {
   Digest digest{};
   const auto value = [](char c) { return static_cast<uint8_t>(c <= '9' ? c - '0' : c - 'a' + 10); };
-  for (size_t i = 0; i < digest.size(); ++i) digest[i] = static_cast<uint8_t>(value(text[2 * i]) << 4 | value(text[2 * i + 1]));
+  for (size_t i = 0; i < digest.size(); ++i)
+    digest[i] = static_cast<uint8_t>(value(text[2 * i]) << 4 | value(text[2 * i + 1]));
   return digest;
 }
 
@@ -78,12 +79,15 @@ PrefixStore::~PrefixStore() {
   thread_.join();
 }
 
-std::string PrefixStore::path(const Digest& name) const { return options_.folder + "/" + to_hex(name) + std::string(kExtension); }
+std::string PrefixStore::path(const Digest& name) const {
+  return options_.folder + "/" + to_hex(name) + std::string(kExtension);
+}
 
 void PrefixStore::scan() {
   std::error_code error;
   fs::create_directories(options_.folder, error);
-  if (!fs::is_directory(options_.folder, error)) fail("{}: no folder for the prefix store, and none can be made", options_.folder);
+  if (!fs::is_directory(options_.folder, error))
+    fail("{}: no folder for the prefix store, and none can be made", options_.folder);
   struct Found {
     fs::file_time_type time;
     std::string name;
@@ -93,7 +97,8 @@ void PrefixStore::scan() {
   for (fs::directory_iterator it(options_.folder, error), end; !error && it != end; it.increment(error)) {
     const std::string name = it->path().filename().string();
     std::error_code unreadable;
-    if (name.ends_with(kPartial) && is_ours(name.substr(0, name.size() - kPartial.size()))) fs::remove(it->path(), unreadable);
+    if (name.ends_with(kPartial) && is_ours(name.substr(0, name.size() - kPartial.size())))
+      fs::remove(it->path(), unreadable);
     if (!is_ours(name) || !it->is_regular_file(unreadable)) continue;
     found.push_back({it->last_write_time(unreadable), name, static_cast<int64_t>(it->file_size(unreadable))});
   }
@@ -135,8 +140,9 @@ bool PrefixStore::read(const Digest& name, std::span<const int32_t> ids, std::sp
   const bool whole = file.read(reinterpret_cast<char*>(&header), sizeof(header)) &&
                      file.read(reinterpret_cast<char*>(page.data()), static_cast<std::streamsize>(page.size())) &&
                      file.peek() == std::ifstream::traits_type::eof();
-  if (whole && header.magic == Header().magic && header.name == name && std::equal(ids.begin(), ids.end(), header.ids.begin()) &&
-      header.n_bytes == page_bytes_ && header.sum == checksum(page)) {
+  if (whole && header.magic == Header().magic && header.name == name &&
+      std::equal(ids.begin(), ids.end(), header.ids.begin()) && header.n_bytes == page_bytes_ &&
+      header.sum == checksum(page)) {
     return true;
   }
   if (options_.warn) options_.warn(fmt::format("{}: torn or damaged; it is not used", path(name)));
@@ -150,7 +156,9 @@ void PrefixStore::write(const Digest& name, std::span<const int32_t> ids, std::v
   enqueue({.name = name, .ids = {ids.begin(), ids.end()}, .page = std::move(page), .used = {}});
 }
 
-void PrefixStore::used(std::vector<Digest> names) { enqueue({.name = {}, .ids = {}, .page = {}, .used = std::move(names)}); }
+void PrefixStore::used(std::vector<Digest> names) {
+  enqueue({.name = {}, .ids = {}, .page = {}, .used = std::move(names)});
+}
 
 void PrefixStore::enqueue(Work work) {
   {
@@ -225,7 +233,8 @@ void PrefixStore::write_file(const Work& work) {
   touch(work.name);
 }
 
-/// Makes a file the most recently used, also for the next process: times are given, as clocks of file systems are coarse.
+/// Makes a file the most recently used, also for the next process: times are given, as clocks of file systems are
+/// coarse.
 void PrefixStore::touch(const Digest& name) {
   {
     const std::lock_guard lock(mutex_);
@@ -234,9 +243,13 @@ void PrefixStore::touch(const Digest& name) {
     order_.splice(order_.end(), order_, found->second.order);
   }
   const auto now = fs::file_time_type::clock::now().time_since_epoch();
-  clock_ = std::max(clock_ + 1, static_cast<int64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count()));
+  clock_ =
+      std::max(clock_ + 1, static_cast<int64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count()));
   std::error_code gone;
-  fs::last_write_time(path(name), fs::file_time_type(std::chrono::duration_cast<fs::file_time_type::duration>(std::chrono::nanoseconds(clock_))), gone);
+  fs::last_write_time(
+      path(name),
+      fs::file_time_type(std::chrono::duration_cast<fs::file_time_type::duration>(std::chrono::nanoseconds(clock_))),
+      gone);
 }
 
 void PrefixStore::enter(const Digest& name, int64_t bytes) {

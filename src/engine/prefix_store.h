@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Pages of the cache on disk, so that a prompt read yesterday need not be read again. One file a page, named by a digest
-// over the model's fingerprint and all ids up to the page's end: what has another model, cache format or text has another
-// name. A file says its name, its ids and a checksum of its rows again; one that does not agree is reported once and not
-// used. Files come into being under another name and are renamed when whole.
+// Pages of the cache on disk, so that a prompt read yesterday need not be read again. One file a page, named by a
+// digest over the model's fingerprint and all ids up to the page's end: what has another model, cache format or text
+// has another name. A file says its name, its ids and a checksum of its rows again; one that does not agree is reported
+// once and not used. Files come into being under another name and are renamed when whole.
 //
 // Reading is done by the caller. Writing, and noting what was used, is a thread's of its own, which drops pages rather
 // than let them pile up. Least recently used files make room; only files that the store named are ever touched.

@@ -27,7 +27,8 @@ PrefixTree::~PrefixTree() {
   while (!leaves_.empty()) remove(leaves_.begin()->second);
 }
 
-std::pair<PrefixTree::Children::const_iterator, int> PrefixTree::nearest(const Node& node, std::span<const int32_t> ids) {
+std::pair<PrefixTree::Children::const_iterator, int> PrefixTree::nearest(const Node& node,
+                                                                         std::span<const int32_t> ids) {
   const auto after = node.children.lower_bound(ids);
   if (after == node.children.begin()) return {after, common_length(after->first, ids)};
   const auto before = std::prev(after);
@@ -68,7 +69,8 @@ void PrefixTree::attach(int sequence, const Match& match, bool with_near) {
   for (size_t i = 0; i < attached.size(); ++i) touch(match.nodes[i]);
   if (n_full > 0) tip_[static_cast<size_t>(sequence)] = match.nodes[n_full - 1];
   n_inserted_[static_cast<size_t>(sequence)] += static_cast<int>(n_full);
-  pages_.attach(sequence, attached, n_inserted_[static_cast<size_t>(sequence)] * kPageTokens + (near ? match.n_near : 0));
+  pages_.attach(sequence, attached,
+                n_inserted_[static_cast<size_t>(sequence)] * kPageTokens + (near ? match.n_near : 0));
 }
 
 PrefixTree::Node* PrefixTree::add(Node* parent, std::span<const int32_t> ids, int32_t page) {
@@ -136,7 +138,8 @@ void PrefixTree::release(int sequence, std::span<const int32_t> ids) {
   if (!rest.empty()) {
     const int32_t page = pages_.pages(sequence)[static_cast<size_t>(n_inserted)];
     const auto after = tip->children.lower_bound(rest);  // ids that begin with `rest` stand behind it
-    const bool known = after != tip->children.end() && common_length(after->first, rest) == static_cast<int>(rest.size());
+    const bool known =
+        after != tip->children.end() && common_length(after->first, rest) == static_cast<int>(rest.size());
     if (known) {
       touch(after->second.get());
     } else if (!pages_.is_pinned(page)) {

@@ -35,8 +35,8 @@ class PrefixTree {
     std::vector<int32_t> full_pages;  // in order; all kPageTokens tokens of each fit
     int32_t near_page = -1;           // one more, of which n_near tokens fit; or -1
     int n_near = 0;
-    std::vector<int32_t> near_ids;    // all ids of near_page, or of a page of which none fits
-    std::vector<Node*> nodes;         // of the full pages, then of near_page
+    std::vector<int32_t> near_ids;  // all ids of near_page, or of a page of which none fits
+    std::vector<Node*> nodes;       // of the full pages, then of near_page
   };
   /// Matches ids, of which the first n_before (a multiple of kPageTokens) are those of `sequence`'s inserted pages.
   /// Nothing is held yet.

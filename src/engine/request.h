@@ -23,8 +23,8 @@ struct Request {
   ResolvedSampling sampling;  // from resolve_sampling; with a seed, completion i has seed + i
   GenerateOptions output;
   Priority priority = Priority::kNormal;
-  int n = 1;              // completions; they share the prompt's pages
-  int n_logprobs = -1;    // alternatives reported with each token; 0: the token's own alone, -1: none
+  int n = 1;            // completions; they share the prompt's pages
+  int n_logprobs = -1;  // alternatives reported with each token; 0: the token's own alone, -1: none
   std::function<std::unique_ptr<TokenMask>()> make_mask;  // called once a completion; absent: every id may come
   std::vector<int> message_ends;  // position after each message's last token, ascending; for the cache report
 };

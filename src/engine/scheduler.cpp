@@ -13,7 +13,9 @@ namespace {
 constexpr int kShownIds = 12;  // on either side of where two prompts part
 
 /// Who goes first: for admission, for pages, and (with the step last served between) within a step.
-bool before(const Job& a, const Job& b) { return std::tie(a.priority, a.arrival) < std::tie(b.priority, b.arrival); }
+bool before(const Job& a, const Job& b) {
+  return std::tie(a.priority, a.arrival) < std::tie(b.priority, b.arrival);
+}
 
 bool is_ahead(const Job* a, const Job* b) {
   return std::tie(a->priority, a->served, a->arrival) < std::tie(b->priority, b->served, b->arrival);
@@ -45,7 +47,9 @@ void Scheduler::add(Job& job) {
 }
 
 void Scheduler::wait(Job& job) {
-  waiting_.insert(std::upper_bound(waiting_.begin(), waiting_.end(), &job, [](const Job* a, const Job* b) { return before(*a, *b); }), &job);
+  waiting_.insert(std::upper_bound(waiting_.begin(), waiting_.end(), &job,
+                                   [](const Job* a, const Job* b) { return before(*a, *b); }),
+                  &job);
 }
 
 void Scheduler::remove(Job& job) {
@@ -96,8 +100,8 @@ int Scheduler::n_claimed(const Job& job) const {
   return pages_for(std::min<int64_t>(pages_.n_ctx(), static_cast<int64_t>(job.ids.size()) + kPageTokens));
 }
 
-/// A job is admitted when, besides what running jobs have still to come, its own pages are there. Jobs of a later class,
-/// and jobs that nobody listens to, make way.
+/// A job is admitted when, besides what running jobs have still to come, its own pages are there. Jobs of a later
+/// class, and jobs that nobody listens to, make way.
 bool Scheduler::admit_one(Job& job) {
   const int sequence = free_sequence();
   if (sequence < 0) return false;
@@ -150,7 +154,8 @@ bool Scheduler::is_being_read(const Job& job) const {
   for (const Share& share : plan_) {
     const Job& other = *share.job;
     if (share.from < at || share.from >= at + kPageTokens) continue;
-    if (!held.empty() && pages_.pages(other.sequence)[held.size() - 1] != held.back()) continue;  // another text before it
+    if (!held.empty() && pages_.pages(other.sequence)[held.size() - 1] != held.back())
+      continue;  // another text before it
     const std::span<const int32_t> theirs = std::span(other.ids).subspan(static_cast<size_t>(at));
     const auto common = std::mismatch(mine.begin(), mine.end(), theirs.begin(), theirs.end()).first - mine.begin();
     const bool has_it = share.from >= at + common;  // then its page can be shared now
@@ -258,7 +263,8 @@ void Scheduler::widen(std::span<Share> shares, int& n_budget) {
       Share& share = shares[i];
       const int n_offered = equally ? n_budget / static_cast<int>(shares.size() - i) : n_budget;
       const int n_more = std::min(n_left(*share.job) - share.count, n_offered);
-      const int n_all = whole_pages(share.from, n_fitting(*share.job, share.from, share.count + n_more), n_left(*share.job));
+      const int n_all =
+          whole_pages(share.from, n_fitting(*share.job, share.from, share.count + n_more), n_left(*share.job));
       if (n_all <= share.count) continue;
       reserve(*share.job, share.from, share.from + n_all);
       n_budget -= n_all - share.count;
@@ -287,8 +293,11 @@ std::span<const Scheduler::Share> Scheduler::plan() {
   plan_.clear();
   ++step_;
   n_loads_ = options_.loaded_pages;
-  const auto hurries = [](const Job* job) { return job->priority == Priority::kInteractive && !job->blocked && !job->has_spoken(); };
-  hurry_ = std::any_of(running_.begin(), running_.end(), hurries) || std::any_of(waiting_.begin(), waiting_.end(), hurries);
+  const auto hurries = [](const Job* job) {
+    return job->priority == Priority::kInteractive && !job->blocked && !job->has_spoken();
+  };
+  hurry_ =
+      std::any_of(running_.begin(), running_.end(), hurries) || std::any_of(waiting_.begin(), waiting_.end(), hurries);
   admit();
   std::sort(running_.begin(), running_.end(), is_ahead);
   for (Job* job : std::vector<Job*>(running_)) {
@@ -344,7 +353,8 @@ void Scheduler::check_invariants() const {
     if (!sequences.contains(sequence)) GLINT_CHECK(pages_.pages(sequence).empty());
   }
   for (const Job* job : waiting_) GLINT_CHECK(job->sequence < 0);
-  GLINT_CHECK(std::is_sorted(waiting_.begin(), waiting_.end(), [](const Job* a, const Job* b) { return before(*a, *b); }));
+  GLINT_CHECK(
+      std::is_sorted(waiting_.begin(), waiting_.end(), [](const Job* a, const Job* b) { return before(*a, *b); }));
 }
 
 }  // namespace glint

@@ -2,8 +2,8 @@
 //
 // Decides what the next step computes. Pure logic over KvPages: no model, no threads, no clock.
 //
-// A job is a list of ids of which the cache holds rows for the first n_tokens. Each step a job computes some of the rest;
-// when none is left the caller chooses an id from the logits and appends it. So reading a prompt, generating, and
+// A job is a list of ids of which the cache holds rows for the first n_tokens. Each step a job computes some of the
+// rest; when none is left the caller chooses an id from the logits and appends it. So reading a prompt, generating, and
 // computing again what was dropped are one thing. A job that holds a sequence is running, others wait.
 //
 //   plan()    admits jobs that fit; generating jobs get their one row, prompts share the rest of the step's budget
@@ -11,10 +11,13 @@
 //   finish()  remembers full pages, so that the next plan can let others have them
 //
 // Rules, in order of weight:
-//   - A class goes before the next. While an interactive job waits for its first token, batch jobs pause (they keep their
+//   - A class goes before the next. While an interactive job waits for its first token, batch jobs pause (they keep
+//   their
 //     pages) and no other class's prompt is read.
-//   - Within a class prompts share the budget equally, and a prompt that another job is reading right now is waited for.
-//   - Pages: idle ones are evicted first; then the last job in order is preempted, which costs it what is evicted before
+//   - Within a class prompts share the budget equally, and a prompt that another job is reading right now is waited
+//   for.
+//   - Pages: idle ones are evicted first; then the last job in order is preempted, which costs it what is evicted
+//   before
 //     it runs again, never its life. The first job in order can take everything, so it always moves.
 // Used by engine/batch_engine. Tested by tests/unit/engine/scheduler_test.cpp.
 #pragma once
@@ -142,7 +145,7 @@ class Scheduler {
   std::vector<Job*> waiting_;  // in order
   std::vector<Share> plan_;
   bool hurry_ = false;  // an interactive job waits for its first token
-  int n_loads_ = 0;  // that this step may still do
+  int n_loads_ = 0;     // that this step may still do
   uint64_t n_added_ = 0;
   uint64_t step_ = 0;
   int64_t n_rows_ = 0;

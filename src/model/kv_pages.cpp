@@ -24,7 +24,9 @@ KvPages::Sequence& KvPages::at(int sequence) {
   return sequences_[static_cast<size_t>(sequence)];
 }
 
-const KvPages::Sequence& KvPages::at(int sequence) const { return const_cast<KvPages*>(this)->at(sequence); }
+const KvPages::Sequence& KvPages::at(int sequence) const {
+  return const_cast<KvPages*>(this)->at(sequence);
+}
 
 std::span<const int32_t> KvPages::pages(int sequence) const {
   return std::span(table_).subspan(static_cast<size_t>(sequence) * static_cast<size_t>(max_pages_),
@@ -57,7 +59,8 @@ int KvPages::n_needed(int sequence, int from, int to) const {
   const std::span<const int32_t> held = pages(sequence);
   const int n_held = static_cast<int>(held.size());
   int n = std::max(0, pages_for(to) - n_held);
-  for (int i = from / kPageTokens; i < std::min(pages_for(to), n_held); ++i) n += is_shared(held[static_cast<size_t>(i)]);
+  for (int i = from / kPageTokens; i < std::min(pages_for(to), n_held); ++i)
+    n += is_shared(held[static_cast<size_t>(i)]);
   return n;
 }
 
@@ -66,8 +69,8 @@ void KvPages::reserve(int sequence, int from, int to) {
   if (to > n_ctx_) fail("{} tokens do not fit the context of {}; raise it with -c", to, n_ctx_);
   const int n = n_needed(sequence, from, to);
   if (n > n_free()) {
-    fail("the cache of {} tokens is full: {} more pages of {} tokens are needed and {} are free; raise it with -c", n_ctx_, n,
-         kPageTokens, n_free());
+    fail("the cache of {} tokens is full: {} more pages of {} tokens are needed and {} are free; raise it with -c",
+         n_ctx_, n, kPageTokens, n_free());
   }
   Sequence& mine = at(sequence);
   for (int i = from / kPageTokens; i < std::min(pages_for(to), mine.n_pages); ++i) {

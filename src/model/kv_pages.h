@@ -2,8 +2,8 @@
 //
 // Who holds which page of the cache: bookkeeping alone, no memory. A sequence is a list of pages of kPageTokens tokens;
 // several sequences may hold one page, and a prefix tree may pin it so that it outlives them. A page that anybody else
-// holds or that is pinned is never written: whoever wants to write gets one of his own, and what of it must be copied is
-// left in a list that the cache works off before the next step (copy on write).
+// holds or that is pinned is never written: whoever wants to write gets one of his own, and what of it must be copied
+// is left in a list that the cache works off before the next step (copy on write).
 //
 // A page is held (by a sequence), idle (pinned, held by none: it may be evicted) or free; the three add up to all.
 // Changed by the decoder as rows are written, and by engine/scheduler and engine/prefix_tree; one thread at a time.
@@ -19,11 +19,14 @@
 
 namespace glint {
 
-inline int pages_for(int64_t n_tokens) { return static_cast<int>((n_tokens + kPageTokens - 1) / kPageTokens); }
+inline int pages_for(int64_t n_tokens) {
+  return static_cast<int>((n_tokens + kPageTokens - 1) / kPageTokens);
+}
 
 class KvPages {
  public:
-  /// Room for n_ctx tokens, rounded up to whole pages, and a page for each further sequence, whose last may be part full.
+  /// Room for n_ctx tokens, rounded up to whole pages, and a page for each further sequence, whose last may be part
+  /// full.
   KvPages(int n_ctx, int n_sequences);
 
   // ---- sequences ----
@@ -33,7 +36,8 @@ class KvPages {
   std::span<const int32_t> pages(int sequence) const;
   /// Free pages that reserve(sequence, from, to) would take.
   int n_needed(int sequence, int from, int to) const;
-  /// Makes tokens [from, to) writable. Throws Error, and takes no page, when too few are free or `to` is past the context.
+  /// Makes tokens [from, to) writable. Throws Error, and takes no page, when too few are free or `to` is past the
+  /// context.
   void reserve(int sequence, int from, int to);
   /// Tokens [0, n_tokens) are now written. PRECOND: their pages are held.
   void written(int sequence, int n_tokens);
@@ -90,9 +94,9 @@ class KvPages {
   int max_pages_;
   std::vector<Sequence> sequences_;
   std::vector<int32_t> table_;
-  std::vector<int> n_holders_;   // [n_pages] sequences that hold it
-  std::vector<bool> pinned_;     // [n_pages]
-  std::vector<int32_t> free_;    // taken from the back
+  std::vector<int> n_holders_;  // [n_pages] sequences that hold it
+  std::vector<bool> pinned_;    // [n_pages]
+  std::vector<int32_t> free_;   // taken from the back
   int n_idle_ = 0;
   std::vector<Copy> copies_;
 };

@@ -106,14 +106,17 @@ class Batch : public testing::Test {
     engine_.emplace(open("demo", n_ctx, n_sequences), options);
   }
   Ids encode(const std::string& text) const { return engine_->engine().tokenizer().encode(text, {}); }
-  Request story(int n_predict, float temperature = 0) const { return request_of(encode("Once upon a time"), n_predict, 1, temperature); }
+  Request story(int n_predict, float temperature = 0) const {
+    return request_of(encode("Once upon a time"), n_predict, 1, temperature);
+  }
   GenerateResult told_alone(const Request& request) {
     Engine engine = open("demo", 512, 1);
     return alone(engine, request);
   }
   /// Once all answers have ended (readers who went away do not see it) every page is free or idle.
   void expect_all_pages_back() {
-    for (int i = 0; i < 5000 && engine_->status().n_open > 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    for (int i = 0; i < 5000 && engine_->status().n_open > 0; ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
     const BatchEngine::Status status = engine_->status();
     EXPECT_EQ(status.n_open, 0);
     EXPECT_EQ(status.counts.n_running, 0);
@@ -307,7 +310,8 @@ TEST_F(Batch, AMaskRulesOutIdsAndItsFailureIsItsOwn) {
 
 TEST_F(Batch, ReportsWhatTheCacheHadAndWherePromptsParted) {
   open_engine();
-  const Ids system = encode("You are a kind helper. It is Monday, and the sun is shining over the little town by the sea.");
+  const Ids system =
+      encode("You are a kind helper. It is Monday, and the sun is shining over the little town by the sea.");
   const Ids question = encode(" Who are you?");
   Ids first = system;
   first.insert(first.end(), question.begin(), question.end());
@@ -316,7 +320,8 @@ TEST_F(Batch, ReportsWhatTheCacheHadAndWherePromptsParted) {
   EXPECT_EQ(told.finish->cache.n_cached, 0);
   EXPECT_FALSE(told.finish->cache.parting);
 
-  const Ids other_system = encode("You are a kind helper. It is Tuesday, and the sun is shining over the little town by the sea.");
+  const Ids other_system =
+      encode("You are a kind helper. It is Tuesday, and the sun is shining over the little town by the sea.");
   Request second = request_of(other_system, 5);
   second.ids.insert(second.ids.end(), question.begin(), question.end());
   second.message_ends = {static_cast<int>(other_system.size()), static_cast<int>(second.ids.size())};

@@ -23,7 +23,9 @@ inline std::string path_of(const std::string& model) {
   if (model == "smollm2") return root + "/.cache/smollm2.gguf";
   return golden::folder() + "/" + model + ".gguf";
 }
-inline bool has(const std::string& model) { return std::filesystem::exists(path_of(model)); }
+inline bool has(const std::string& model) {
+  return std::filesystem::exists(path_of(model));
+}
 
 inline Engine open(const std::string& model, int n_ctx, int n_sequences, int n_ubatch = 128) {
   EngineOptions options;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// 64 requests at a time from several threads, with common prefixes, forks, completions, cancels, readers who go away and
-// all priorities, in a cache too small for them. After every step the books are checked (BatchOptions); every answer
-// that finishes must be what it is alone, every cancelled one a beginning of that.
-// GLINT_STRESS_SECONDS=600 runs each model that long.
+// 64 requests at a time from several threads, with common prefixes, forks, completions, cancels, readers who go away
+// and all priorities, in a cache too small for them. After every step the books are checked (BatchOptions); every
+// answer that finishes must be what it is alone, every cancelled one a beginning of that. GLINT_STRESS_SECONDS=600 runs
+// each model that long.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -41,13 +41,16 @@ struct Load {
   double seconds;
   bool with_sanitizers;
 };
-void PrintTo(const Load& setup, std::ostream* out) { *out << setup.model; }
+void PrintTo(const Load& setup, std::ostream* out) {
+  *out << setup.model;
+}
 
 /// Requests that begin alike in groups, with what they are to get.
 std::vector<Case> make_cases(const Load& setup, std::mt19937& random) {
   const auto below = [&](int n) { return static_cast<int>(random() % static_cast<unsigned>(n)); };
   Engine engine = open(setup.model, setup.n_ctx, 1);
-  const std::string words[] = {"the", "dog", "ran", "home", "and", "then", "saw", "a", "little", "bird", "in", "an", "old", "tree"};
+  const std::string words[] = {"the", "dog",    "ran",  "home", "and", "then", "saw",
+                               "a",   "little", "bird", "in",   "an",  "old",  "tree"};
   std::vector<Ids> stems;
   for (int i = 0; i < 4; ++i) {
     std::string text = i % 2 == 0 ? "Once upon a time" : "One morning";
@@ -67,7 +70,8 @@ std::vector<Case> make_cases(const Load& setup, std::mt19937& random) {
     made.request.n = made.is_greedy || i % 5 != 1 ? 1 : 3;
     made.request.output.ignore_eos = i % 2 == 0;
     if (i % 4 == 1) made.request.output.stop_strings = {" the", "."};
-    for (int completion = 0; completion < made.request.n; ++completion) made.expected.push_back(alone(engine, made.request, completion));
+    for (int completion = 0; completion < made.request.n; ++completion)
+      made.expected.push_back(alone(engine, made.request, completion));
     cases.push_back(std::move(made));
   }
   return cases;
@@ -125,7 +129,8 @@ class Client {
       one.n_known = from.n_known + from.told[0].ids.size();
       Request request = from.of->request;
       const Ids& expected = from.of->expected[0].ids;
-      request.ids.insert(request.ids.end(), expected.begin(), expected.begin() + static_cast<std::ptrdiff_t>(one.n_known));
+      request.ids.insert(request.ids.end(), expected.begin(),
+                         expected.begin() + static_cast<std::ptrdiff_t>(one.n_known));
       request.output.n_predict -= static_cast<int>(one.n_known);
       request.output.stop_strings.clear();  // text from before the fork may be part of one
       submit(one, std::move(request));
@@ -194,12 +199,13 @@ TEST_P(BatchStress, EveryAnswerIsWhatItIsAlone) {
   // A store too small as well.
   const std::string folder = testing::TempDir() + "glint_stress_" + setup.model;
   std::filesystem::remove_all(folder);
-  BatchEngine engine(open(setup.model, setup.n_ctx, 12, 96), {.prompt_tokens = 48,
-                                                               .n_buffered_events = 8,
-                                                               .store = {.folder = folder, .most_bytes = 10 << 20, .warn = {}},
-                                                               .check_invariants = true});
-  const auto deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(
-                                           std::chrono::duration<double>(seconds != nullptr ? std::atof(seconds) : setup.seconds));
+  BatchEngine engine(open(setup.model, setup.n_ctx, 12, 96),
+                     {.prompt_tokens = 48,
+                      .n_buffered_events = 8,
+                      .store = {.folder = folder, .most_bytes = 10 << 20, .warn = {}},
+                      .check_invariants = true});
+  const auto deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(
+                                           seconds != nullptr ? std::atof(seconds) : setup.seconds));
   std::vector<std::unique_ptr<Client>> clients;
   std::vector<std::thread> threads;
   for (int i = 0; i < kThreads; ++i) {
@@ -213,7 +219,8 @@ TEST_P(BatchStress, EveryAnswerIsWhatItIsAlone) {
     n_cancelled += client->n_cancelled;
     n_forks += client->n_forks;
   }
-  for (int i = 0; i < 5000 && engine.status().n_open > 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  for (int i = 0; i < 5000 && engine.status().n_open > 0; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
   const BatchEngine::Status status = engine.status();
   EXPECT_EQ(status.n_open, 0);
   EXPECT_EQ(status.counts.n_free_pages + status.counts.n_idle_pages, status.counts.n_pages);
@@ -221,8 +228,9 @@ TEST_P(BatchStress, EveryAnswerIsWhatItIsAlone) {
   EXPECT_GT(n_cancelled, 5);
   EXPECT_GT(status.counts.n_preempted, 0);
   std::filesystem::remove_all(folder);
-  std::printf("%s: %d finished, %d cancelled, %d forks, %lld rows, %lld preemptions\n", setup.model, n_finished, n_cancelled, n_forks,
-              static_cast<long long>(status.counts.n_rows), static_cast<long long>(status.counts.n_preempted));
+  std::printf("%s: %d finished, %d cancelled, %d forks, %lld rows, %lld preemptions\n", setup.model, n_finished,
+              n_cancelled, n_forks, static_cast<long long>(status.counts.n_rows),
+              static_cast<long long>(status.counts.n_preempted));
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, BatchStress,

@@ -36,7 +36,9 @@ class PrefixStoreTest : public testing::Test {
   ~PrefixStoreTest() override { fs::remove_all(folder_); }
 
   PrefixStoreOptions options(int64_t most_bytes = 1 << 20) {
-    return {.folder = folder_, .most_bytes = most_bytes, .warn = [this](const std::string& line) { warnings_.push_back(line); }};
+    return {.folder = folder_, .most_bytes = most_bytes, .warn = [this](const std::string& line) {
+              warnings_.push_back(line);
+            }};
   }
   static std::vector<std::byte> page_of(int value) {
     std::vector<std::byte> page(kPageBytes);
@@ -64,7 +66,8 @@ class PrefixStoreTest : public testing::Test {
     return found;
   }
 
-  std::string folder_ = testing::TempDir() + "glint_store_" + testing::UnitTest::GetInstance()->current_test_info()->name();
+  std::string folder_ =
+      testing::TempDir() + "glint_store_" + testing::UnitTest::GetInstance()->current_test_info()->name();
   std::vector<std::string> warnings_;
   Digest model_{1, 2, 3};
 };
@@ -138,7 +141,8 @@ TEST_F(PrefixStoreTest, WhatIsDamagedIsReportedAndNotUsed) {
     };
   };
   const size_t header = 8 + 32 + 4 * kPageTokens + 16;
-  for (size_t at : {size_t{0}, size_t{10}, size_t{50}, header - 12, header - 3, header, header + 500, header + kPageBytes - 1}) {
+  for (size_t at :
+       {size_t{0}, size_t{10}, size_t{50}, header - 12, header - 3, header, header + 500, header + kPageBytes - 1}) {
     EXPECT_TRUE(damaged_by(flip(at))) << at;
   }
   for (size_t size : {size_t{0}, header - 1, header, header + 999}) {

@@ -135,7 +135,8 @@ TEST_F(PrefixTreeTest, AFullerPageReplacesItsBeginning) {
 }
 
 TEST_F(PrefixTreeTest, TheLeastRecentlyUsedLeafGoesFirst) {
-  const Ids a = range(0, 2 * kPageTokens), b = range(1000, 2 * kPageTokens), c = joined(range(0, kPageTokens), range(2000, kPageTokens));
+  const Ids a = range(0, 2 * kPageTokens), b = range(1000, 2 * kPageTokens),
+            c = joined(range(0, kPageTokens), range(2000, kPageTokens));
   remember(a);
   remember(b);
   remember(c);
@@ -177,7 +178,9 @@ TEST_F(PrefixTreeTest, RandomTexts) {
     while (ids.size() < n) ids.push_back(static_cast<int32_t>(random() % 3));
     size_t longest = 0;
     for (const Ids& other : known) {
-      longest = std::max<size_t>(longest, static_cast<size_t>(std::mismatch(ids.begin(), ids.end(), other.begin(), other.end()).first - ids.begin()));
+      longest = std::max<size_t>(
+          longest,
+          static_cast<size_t>(std::mismatch(ids.begin(), ids.end(), other.begin(), other.end()).first - ids.begin()));
     }
     ASSERT_EQ(n_found(ids), static_cast<int>(longest)) << round;
     tree_.attach(0, tree_.find(0, ids, 0), true);

@@ -29,13 +29,17 @@ Ids joined(Ids ids, const Ids& more) {
   return ids;
 }
 
-uint64_t mixed(uint64_t before, int32_t id) { return (before ^ static_cast<uint64_t>(id + 1)) * 0x9E3779B97F4A7C15ULL + (before >> 29); }
+uint64_t mixed(uint64_t before, int32_t id) {
+  return (before ^ static_cast<uint64_t>(id + 1)) * 0x9E3779B97F4A7C15ULL + (before >> 29);
+}
 
 /// Jobs with a scheduler and the make-believe cache.
 class Machine {
  public:
   Machine(int n_ctx, int n_sequences, SchedulerOptions options = {})
-      : pages_(n_ctx, n_sequences), scheduler_(pages_, options), rows_(static_cast<size_t>(pages_.n_pages()) * kPageTokens, 0) {}
+      : pages_(n_ctx, n_sequences),
+        scheduler_(pages_, options),
+        rows_(static_cast<size_t>(pages_.n_pages()) * kPageTokens, 0) {}
 
   Job& add(Ids ids, Priority priority = Priority::kNormal) {
     Job& job = jobs_.emplace_back();
@@ -88,7 +92,9 @@ class Machine {
     }
     scheduler_.finish();
     for (const Scheduler::Share& share : plan) {
-      if (share.is_last()) share.job->ids.push_back(static_cast<int32_t>(share.job->ids.size() * 7 + static_cast<size_t>(share.job->ids[0])));
+      if (share.is_last())
+        share.job->ids.push_back(
+            static_cast<int32_t>(share.job->ids.size() * 7 + static_cast<size_t>(share.job->ids[0])));
     }
     EXPECT_NO_THROW(scheduler_.check_invariants());
     return result;
@@ -325,8 +331,10 @@ void stress(int n_ctx, int n_sequences, unsigned seed, int n_steps) {
       const int n_more = std::min(1 + below(100), n_ctx - static_cast<int>(ids.size()));
       for (int k = 0; k < n_more; ++k) ids.push_back(below(3));
       if (ids.empty()) continue;
-      if (texts.size() < 20) texts.push_back(ids);
-      else texts[static_cast<size_t>(below(20))] = ids;
+      if (texts.size() < 20)
+        texts.push_back(ids);
+      else
+        texts[static_cast<size_t>(below(20))] = ids;
       jobs.push_back(&machine.add(ids, static_cast<Priority>(below(3))));
     }
     if (machine.step().empty()) ++n_idle_steps;
@@ -348,9 +356,15 @@ void stress(int n_ctx, int n_sequences, unsigned seed, int n_steps) {
   EXPECT_EQ(counts.n_free_pages + counts.n_idle_pages, counts.n_pages);
 }
 
-TEST(Scheduler, StressOneSequence) { stress(256, 1, 1, 1500); }
-TEST(Scheduler, StressFewPages) { stress(256, 6, 2, 1500); }
-TEST(Scheduler, StressManySequences) { stress(640, 16, 3, 1000); }
+TEST(Scheduler, StressOneSequence) {
+  stress(256, 1, 1, 1500);
+}
+TEST(Scheduler, StressFewPages) {
+  stress(256, 6, 2, 1500);
+}
+TEST(Scheduler, StressManySequences) {
+  stress(640, 16, 3, 1000);
+}
 
 }  // namespace
 }  // namespace glint

@@ -181,7 +181,9 @@ TEST(KvPages, RandomTrafficKeepsTheBooks) {
     const int sequence = below(4);
     const int n = pages.n_tokens(sequence);
     switch (below(5)) {
-      case 0: pages.truncate(sequence, below(n + 1)); break;
+      case 0:
+        pages.truncate(sequence, below(n + 1));
+        break;
       case 1:
       case 2: {
         const int from = below(3) == 0 ? below(n + 1) : n;
