@@ -117,9 +117,9 @@ SchedulerOptions BatchEngine::Impl::scheduler_options(const Engine& engine, cons
     fail("a step of {} tokens is too short for {} answers at once; raise it with -ub", n_ubatch,
          engine.options().n_sequences);
   }
-  if (options.prompt_tokens < 1 || options.n_buffered_events < 1 || options.n_queued < 0)
+  if (options.prompt_tokens < 1 || options.loaded_pages < 1 || options.n_buffered_events < 1 || options.n_queued < 0)
     fail("batch options must be positive");
-  return {.step_tokens = n_ubatch, .prompt_tokens = options.prompt_tokens};
+  return {.step_tokens = n_ubatch, .prompt_tokens = options.prompt_tokens, .loaded_pages = options.loaded_pages};
 }
 
 std::unique_ptr<StoredPages> BatchEngine::Impl::make_store(Engine& engine, const BatchOptions& options) {
@@ -250,11 +250,11 @@ void BatchEngine::Impl::work() {
   }
 }
 
-/// Plans and computes one step; false when nothing can run.
+/// Plans and computes one step; false when there is nothing to do.
 bool BatchEngine::Impl::step() {
   const std::span<const Scheduler::Share> planned = scheduler_.plan();
   const std::vector<Scheduler::Share> plan(planned.begin(), planned.end());  // finishing answers change the scheduler's
-  if (plan.empty()) return false;
+  if (plan.empty()) return scheduler_.is_loading();
   std::vector<Answer*> speakers;
   std::vector<int> last_rows;
   int n_rows = 0;

@@ -25,6 +25,7 @@ namespace glint {
 struct BatchOptions {
   int n_queued = 256;             // answers that may wait besides those that could run at once
   int prompt_tokens = 128;        // SchedulerOptions; a step's rows are EngineOptions::n_ubatch
+  int loaded_pages = 16;          // SchedulerOptions; of the store
   int n_buffered_events = 1024;   // of one request that its reader may be behind
   PrefixStoreOptions store = {};  // no folder: none
   bool check_invariants = false;  // after every step; for tests

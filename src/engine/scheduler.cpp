@@ -215,7 +215,11 @@ bool Scheduler::load(Job& job) {
   for (int at = n_tokens(job); at + kPageTokens <= n_reusable; at += kPageTokens) {
     const int index = at / kPageTokens;
     if (!source_->has(job, index) || n_fitting(job, at, kPageTokens) < kPageTokens) return true;
-    if (n_loads_-- == 0) return false;
+    if (n_loads_ == 0) {
+      loading_ = true;
+      return false;
+    }
+    --n_loads_;
     reserve(job, at, at + kPageTokens);
     if (!source_->load(job, index, pages_.pages(job.sequence).back())) {
       pages_.truncate(job.sequence, at);
@@ -293,6 +297,7 @@ std::span<const Scheduler::Share> Scheduler::plan() {
   plan_.clear();
   ++step_;
   n_loads_ = options_.loaded_pages;
+  loading_ = false;
   const auto hurries = [](const Job* job) {
     return job->priority == Priority::kInteractive && !job->blocked && !job->has_spoken();
   };

@@ -12,13 +12,10 @@
 //
 // Rules, in order of weight:
 //   - A class goes before the next. While an interactive job waits for its first token, batch jobs pause (they keep
-//   their
-//     pages) and no other class's prompt is read.
-//   - Within a class prompts share the budget equally, and a prompt that another job is reading right now is waited
-//   for.
+//     their pages) and no other class's prompt is read.
+//   - Within a class prompts share the budget equally, and a prompt that another job reads right now is waited for.
 //   - Pages: idle ones are evicted first; then the last job in order is preempted, which costs it what is evicted
-//   before
-//     it runs again, never its life. The first job in order can take everything, so it always moves.
+//     before it runs again, never its life. The first job in order can take everything, so it always moves.
 // Used by engine/batch_engine. Tested by tests/unit/engine/scheduler_test.cpp.
 #pragma once
 
@@ -94,8 +91,10 @@ class Scheduler {
     /// The logits after the last row choose the job's next id.
     bool is_last() const { return from + count == static_cast<int>(job->ids.size()); }
   };
-  /// Empty when nothing can run. Valid until the next call.
+  /// Empty when nothing can be computed. Valid until the next call.
   std::span<const Share> plan();
+  /// The last plan left out a job for which the source has more pages than one step may wait for: plan again.
+  bool is_loading() const { return loading_; }
   /// The rows of the last plan were written.
   void finish();
   /// The step failed: lets go of everything; all jobs wait, and nothing that was cached is believed.
@@ -146,6 +145,7 @@ class Scheduler {
   std::vector<Share> plan_;
   bool hurry_ = false;  // an interactive job waits for its first token
   int n_loads_ = 0;     // that this step may still do
+  bool loading_ = false;
   uint64_t n_added_ = 0;
   uint64_t step_ = 0;
   int64_t n_rows_ = 0;

@@ -210,6 +210,7 @@ TEST_F(PrefixStoreTest, ARestartedEngineReadsItsPromptsFromDisk) {
   const auto answer = [&](bool with_store) {
     BatchOptions batch_options{.check_invariants = true};
     if (with_store) batch_options.store = options(100 << 20);
+    batch_options.loaded_pages = 3;  // several steps do nothing but load
     BatchEngine engine(open("demo", 1024, 4), batch_options);
     Request request = request_of({}, 10, 3);
     for (int i = 0; i < 700; ++i) request.ids.push_back(i * i % 8000);

@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <list>
 #include <numeric>
 #include <random>
@@ -33,12 +34,12 @@ uint64_t mixed(uint64_t before, int32_t id) {
   return (before ^ static_cast<uint64_t>(id + 1)) * 0x9E3779B97F4A7C15ULL + (before >> 29);
 }
 
-/// Jobs with a scheduler and the make-believe cache.
-class Machine {
+/// Jobs with a scheduler and the make-believe cache; as a PageSource it has what `stored` says.
+class Machine : public PageSource {
  public:
   Machine(int n_ctx, int n_sequences, SchedulerOptions options = {})
       : pages_(n_ctx, n_sequences),
-        scheduler_(pages_, options),
+        scheduler_(pages_, options, this),
         rows_(static_cast<size_t>(pages_.n_pages()) * kPageTokens, 0) {}
 
   Job& add(Ids ids, Priority priority = Priority::kNormal) {
@@ -60,6 +61,19 @@ class Machine {
     const std::span<const Scheduler::Share> planned = scheduler_.plan();
     return run({planned.begin(), planned.end()});
   }
+
+  bool has(Job& job, int index) override { return stored && stored(job, index); }
+  bool load(Job& job, int index, int32_t page) override {
+    if (n_loads++ % 7 == 6) return false;  // damaged
+    uint64_t text = 0;
+    for (int i = 0; i < (index + 1) * kPageTokens; ++i) {
+      text = mixed(text, job.ids[static_cast<size_t>(i)]);
+      if (i >= index * kPageTokens) rows_[static_cast<size_t>(page * kPageTokens + i % kPageTokens)] = text;
+    }
+    return true;
+  }
+  std::function<bool(const Job&, int)> stored;
+  int n_loads = 0;
 
   KvPages pages_;
   Scheduler scheduler_;
@@ -313,11 +327,28 @@ TEST(Scheduler, SaysWhereAPromptParted) {
   EXPECT_FALSE(longer.divergence.has_value());
 }
 
+TEST(Scheduler, PagesOfASourceAreNotComputed) {
+  Machine machine(4000, 2, {.step_tokens = 512, .loaded_pages = 4});
+  machine.stored = [](const Job&, int index) { return index < 6; };
+  Job& one = machine.add(range(0, 1000));
+  Job& two = machine.add(range(0, 1000));
+  EXPECT_THAT(machine.step(), testing::IsEmpty());
+  EXPECT_TRUE(machine.scheduler_.is_loading());
+  EXPECT_THAT(machine.step(), ElementsAre(std::pair(&one, 512)));
+  EXPECT_FALSE(machine.scheduler_.is_loading());
+  EXPECT_EQ(machine.n_loads, 6);  // for both
+  machine.step();
+  machine.step();
+  EXPECT_EQ(one.n_prompt_computed, 1000 - 6 * kPageTokens);
+  EXPECT_EQ(two.n_prompt_computed, 1);
+}
+
 /// Everything at once, in a pool that is too small: prefixes in common, cancels, priorities, readers that stop reading.
 void stress(int n_ctx, int n_sequences, unsigned seed, int n_steps) {
   std::mt19937 random(seed);
   const auto below = [&](int n) { return static_cast<int>(random() % static_cast<unsigned>(n)); };
   Machine machine(n_ctx, n_sequences, {.step_tokens = 64 + n_sequences, .prompt_tokens = 48});
+  machine.stored = [](const Job& job, int index) { return (job.ids[static_cast<size_t>(index)] + index) % 3 == 0; };
   std::vector<Job*> jobs;
   std::vector<Ids> texts;
   int n_finished = 0, n_idle_steps = 0;
@@ -349,6 +380,7 @@ void stress(int n_ctx, int n_sequences, unsigned seed, int n_steps) {
     std::erase(jobs, nullptr);
     ASSERT_FALSE(testing::Test::HasFailure()) << "step " << i;
   }
+  EXPECT_GT(machine.n_loads, n_steps / 100);
   EXPECT_GT(n_finished, n_steps / 100);
   EXPECT_LT(n_idle_steps, n_steps / 4);
   for (Job* job : jobs) machine.remove(*job);
@@ -357,13 +389,13 @@ void stress(int n_ctx, int n_sequences, unsigned seed, int n_steps) {
 }
 
 TEST(Scheduler, StressOneSequence) {
-  stress(256, 1, 1, 1500);
+  stress(256, 1, 1, 15000);
 }
 TEST(Scheduler, StressFewPages) {
-  stress(256, 6, 2, 1500);
+  stress(256, 6, 2, 15000);
 }
 TEST(Scheduler, StressManySequences) {
-  stress(640, 16, 3, 1000);
+  stress(640, 16, 3, 10000);
 }
 
 }  // namespace
