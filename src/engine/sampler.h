@@ -59,6 +59,10 @@ class Sampler {
   const ResolvedSampling& sampling() const { return sampling_; }
 
  private:
+  bool has_penalties() const;
+  bool has_dry() const;
+  int first_cut() const;
+  std::vector<Candidate> collect(std::span<const float> logits, std::span<const uint32_t> allowed);
   void apply_penalties(Candidates& candidates) const;
   void apply_dry(Candidates& candidates) const;
   void apply(SamplerKind kind, Candidates& candidates);
@@ -70,7 +74,8 @@ class Sampler {
   uint64_t seed_;
   CounterRandom random_;
   std::vector<int32_t> history_;
-  std::vector<float> bias_;  // [n_vocab of the largest biased id + 1], 0 elsewhere
+  std::vector<bool> banned_;  // [the largest banned id + 1]
+  std::vector<float> bias_;   // [the largest biased id + 1], 0 elsewhere
   float mirostat_mu_;
   bool saw_non_finite_ = false;
 };
