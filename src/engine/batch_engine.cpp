@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "base/check.h"
+#include "base/thread_pool.h"
 #include "engine/model_fingerprint.h"
 #include "engine/stored_pages.h"
 
@@ -22,6 +23,13 @@ double seconds_between(Clock::time_point from, Clock::time_point to) {
 
 constexpr int kMostCompletions = 128;
 
+/// What the last logits led to.
+struct Choice {
+  int32_t id = -1;
+  std::optional<TokenLogprobs> logprobs;
+  std::string error;  // of the answer's own sampler or mask: nobody else's concern
+};
+
 /// One completion, from submit() to its last event.
 struct Answer : Job {
   Answer(const Vocab* vocab, const GenerateOptions& output, Sampler chooser)
@@ -33,6 +41,8 @@ struct Answer : Job {
   std::shared_ptr<EventQueue> events;
   int completion = 0;
   int n_logprobs = -1;
+  std::vector<uint32_t> allowed;  // [n_vocab / 32] under a mask
+  Choice choice;
   std::vector<int> message_ends;
   Clock::time_point submitted = Clock::now();
   std::optional<Clock::time_point> begun, spoke;  // its first step; its first choice
@@ -44,6 +54,27 @@ int message_at(const std::vector<int>& message_ends, int position) {
   return end == message_ends.end() ? -1 : static_cast<int>(end - message_ends.begin());
 }
 
+/// On any thread; touches this answer alone.
+void choose(Answer& answer, std::span<const float> logits) {
+  answer.choice = {};
+  if (answer.generation.is_over()) return;  // it was to say nothing
+  try {
+    if (answer.mask) {
+      answer.allowed.resize((logits.size() + 31) / 32);
+      answer.mask->allowed(answer.allowed);
+    }
+    const int32_t id = answer.sampler.sample(logits, answer.allowed);
+    if (answer.mask) answer.mask->accept(id);
+    answer.choice.id = id;
+    if (answer.n_logprobs >= 0) {
+      answer.choice.logprobs = {.chosen = log_probability(logits, id),
+                                .top = top_log_probabilities(logits, answer.n_logprobs)};
+    }
+  } catch (const std::exception& error) {
+    answer.choice.error = error.what();
+  }
+}
+
 }  // namespace
 
 class BatchEngine::Impl {
@@ -53,7 +84,7 @@ class BatchEngine::Impl {
         options_(options),
         store_(make_store(engine_, options)),
         scheduler_(engine_.decoder().cache().pages(), scheduler_options(engine_, options), store_.get()),
-        allowed_(static_cast<size_t>(engine_.model().spec.n_vocab + 31) / 32),
+        choosers_(engine_.options().n_threads, /*spins=*/0),
         thread_([this] { work(); }) {}
 
   ~Impl() {
@@ -86,8 +117,7 @@ class BatchEngine::Impl {
   void sweep();
   bool step();
   std::span<const float> compute(std::span<const Scheduler::Share> plan, std::span<const int> last_rows);
-  void speak(Answer& answer, std::span<const float> logits);
-  int32_t choose(Answer& answer, std::span<const float> logits);
+  void speak(Answer& answer);
   void finish(Answer& answer, FinishReason reason, std::string error = {});
   CacheReport report(const Answer& answer) const;
 
@@ -106,7 +136,7 @@ class BatchEngine::Impl {
   Scheduler scheduler_;
   std::list<std::unique_ptr<Answer>> answers_;
   std::vector<Row> rows_;
-  std::vector<uint32_t> allowed_;  // of the answer that chooses
+  ThreadPool choosers_;
 
   std::thread thread_;  // last: it uses all of the above
 };
@@ -280,13 +310,13 @@ bool BatchEngine::Impl::step() {
   if (store_) {
     for (const Scheduler::Share& share : plan) store_->save(*share.job, share.from, share.from + share.count);
   }
-  for (size_t i = 0; i < speakers.size(); ++i) {
-    try {
-      speak(*speakers[i], logits.subspan(i * n_vocab, n_vocab));
-    } catch (const std::exception& error) {  // of its own sampler or mask: nobody else's concern
-      finish(*speakers[i], FinishReason::kError, error.what());
+  // A choice looks at the whole vocabulary and concerns one answer; what it leads to concerns all.
+  choosers_.parallel_for(static_cast<int64_t>(speakers.size()), 1, [&](int64_t begin, int64_t end, int) {
+    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
+      choose(*speakers[i], logits.subspan(i * n_vocab, n_vocab));
     }
-  }
+  });
+  for (Answer* answer : speakers) speak(*answer);
   return true;
 }
 
@@ -303,27 +333,21 @@ std::span<const float> BatchEngine::Impl::compute(std::span<const Scheduler::Sha
   return engine_.decoder().logits(last_rows);
 }
 
-int32_t BatchEngine::Impl::choose(Answer& answer, std::span<const float> logits) {
-  if (!answer.mask) return answer.sampler.sample(logits);
-  answer.mask->allowed(allowed_);
-  const int32_t id = answer.sampler.sample(logits, allowed_);
-  answer.mask->accept(id);
-  return id;
-}
-
-/// All of an answer's rows are computed: chooses what comes next.
-void BatchEngine::Impl::speak(Answer& answer, std::span<const float> logits) {
+/// All of an answer's rows are computed and its next id is chosen.
+void BatchEngine::Impl::speak(Answer& answer) {
   if (!answer.spoke) answer.spoke = Clock::now();
   Generation& generation = answer.generation;
+  if (!answer.choice.error.empty()) {
+    finish(answer, FinishReason::kError, std::move(answer.choice.error));
+    return;
+  }
   if (!generation.is_over()) {
-    Event event{
-        .completion = answer.completion, .id = choose(answer, logits), .text = {}, .logprobs = {}, .finish = {}};
-    event.text = generation.push(event.id);
+    Event event{.completion = answer.completion,
+                .id = answer.choice.id,
+                .text = generation.push(answer.choice.id),
+                .logprobs = std::move(answer.choice.logprobs),
+                .finish = {}};
     const bool is_output = generation.result().end_id < 0;
-    if (answer.n_logprobs >= 0) {
-      event.logprobs = {.chosen = log_probability(logits, event.id),
-                        .top = top_log_probabilities(logits, answer.n_logprobs)};
-    }
     // The last id of an answer is not computed, so it may be one more than the context has.
     if (static_cast<int>(answer.ids.size()) >= engine_.n_ctx()) generation.stop(FinishReason::kContextFull);
     if (!generation.is_over()) answer.ids.push_back(event.id);

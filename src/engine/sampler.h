@@ -32,7 +32,8 @@ class CounterRandom {
   uint64_t counter_ = 0;
 };
 
-/// Which ids may come next, by rules that lie outside the model: a grammar's matcher implements it. One object an answer.
+/// Which ids may come next, by rules that lie outside the model: a grammar's matcher implements it. One object an answer;
+/// its calls may come from different threads, one at a time.
 class TokenMask {
  public:
   virtual ~TokenMask() = default;
