@@ -164,10 +164,10 @@ class Chat {
       content += split.answer;
     };
     const GenerateResult result = session_.generate(
-        sampler, make_generate_options(options_.generation, interrupt.flag()), [&](const Piece& piece) {
+        sampler, make_generate_options(options_.generation), [&](const Piece& piece) {
           show(splitter.push(piece.text));
           return true;
-        });
+        }, &interrupt.flag());
     show(splitter.finish());
     fmt::print("\n");
     Json message = {{"role", "assistant"}, {"content", content}};

@@ -98,12 +98,11 @@ Sampler make_sampler(const GenerationOptions& options, const Engine& engine, boo
   return Sampler(std::move(resolved), std::move(vocab));
 }
 
-GenerateOptions make_generate_options(const GenerationOptions& options, const std::atomic<bool>& cancel) {
+GenerateOptions make_generate_options(const GenerationOptions& options) {
   return {.n_predict = options.n_predict,
           .ignore_eos = options.ignore_eos,
           .show_special = options.special,
-          .stop_strings = options.stop_strings,
-          .cancel = &cancel};
+          .stop_strings = options.stop_strings};
 }
 
 std::string describe(const Timings& timings) {

@@ -28,7 +28,7 @@ void add_generation_options(CLI::App& command, GenerationOptions& options);
 /// The sampler that flags, the file's general.sampling.* keys and the defaults give, in that precedence. `ban`: ids that
 /// stand for nothing are never chosen (and with ignore_eos, those that end a generation).
 Sampler make_sampler(const GenerationOptions& options, const Engine& engine, bool ban = true);
-GenerateOptions make_generate_options(const GenerationOptions& options, const std::atomic<bool>& cancel);
+GenerateOptions make_generate_options(const GenerationOptions& options);
 
 /// One line: "prompt 512 tokens at 812.3 tok/s, generated 128 at 97.1 tok/s".
 std::string describe(const Timings& timings);

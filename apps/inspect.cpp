@@ -3,7 +3,6 @@
 // `glint inspect`: what a file holds, what it will cost, and what is wrong with it. Reads the header only.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <openssl/evp.h>
 
 #include <array>
 #include <bit>
@@ -15,6 +14,7 @@
 #include "apps/model_options.h"
 #include "apps/terminal.h"
 #include "base/check.h"
+#include "base/sha256.h"
 #include "model/arch/arch.h"
 #include "model/plan.h"
 
@@ -48,27 +48,6 @@ Json array_json(const std::vector<T>& values, size_t limit) {
   return result;
 }
 
-/// SHA-256 of an array's elements as a GGUF file stores them, little endian: compares vocabularies without printing them.
-class ArrayDigest {
- public:
-  ArrayDigest() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) { EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr); }
-
-  void add(const void* bytes, size_t n) { EVP_DigestUpdate(context_.get(), bytes, n); }
-  void add(uint64_t value, size_t n_bytes) {
-    std::array<unsigned char, 8> bytes{};
-    for (size_t i = 0; i < n_bytes; ++i) bytes[i] = static_cast<unsigned char>(value >> (8 * i));
-    add(bytes.data(), n_bytes);
-  }
-  std::string hex() {
-    std::array<unsigned char, 32> digest{};
-    EVP_DigestFinal_ex(context_.get(), digest.data(), nullptr);
-    return fmt::format("{:02x}", fmt::join(digest, ""));
-  }
-
- private:
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
-};
-
 size_t element_bytes(gguf::ValueType type) {
   switch (type) {
     case gguf::ValueType::kUint8:
@@ -83,8 +62,9 @@ size_t element_bytes(gguf::ValueType type) {
   }
 }
 
+/// SHA-256 of an array's elements as a GGUF file stores them, little endian: compares vocabularies without printing them.
 std::string digest(const gguf::Array& array) {
-  ArrayDigest result;
+  Sha256 result;
   const size_t width = element_bytes(array.element_type);
   std::visit(
       [&](const auto& values) {
@@ -92,7 +72,7 @@ std::string digest(const gguf::Array& array) {
           using T = std::decay_t<decltype(value)>;
           if constexpr (std::is_same_v<T, std::string_view>) {
             result.add(value.size(), 8);
-            result.add(value.data(), value.size());
+            result.add(value);
           } else if constexpr (std::is_same_v<T, double>) {
             result.add(width == 4 ? std::bit_cast<uint32_t>(static_cast<float>(value)) : std::bit_cast<uint64_t>(value), width);
           } else {
@@ -101,7 +81,7 @@ std::string digest(const gguf::Array& array) {
         }
       },
       array.values);
-  return result.hex();
+  return to_hex(result.digest());
 }
 
 Json value_json(const gguf::Value& value, size_t limit) {

@@ -95,11 +95,11 @@ void run(RunOptions& options, bool has_text) {
   if (demo) fmt::print("{}", dimmed(text));
   std::fflush(stdout);
   const GenerateResult result = session.generate(
-      sampler, make_generate_options(options.generation, interrupt.flag()), [&](const Piece& piece) {
+      sampler, make_generate_options(options.generation), [&](const Piece& piece) {
         if (options.print_ids || piece.text.empty()) return true;
         std::fwrite(piece.text.data(), 1, piece.text.size(), stdout);
         return std::fflush(stdout) == 0;
-      });
+      }, &interrupt.flag());
   if (options.print_ids) {
     fmt::print("{}\n", print_ids(result.ids));
   } else if (!result.text.ends_with('\n')) {

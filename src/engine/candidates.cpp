@@ -6,12 +6,6 @@
 #include <numeric>
 
 namespace glint {
-namespace {
-
-bool before(const Candidate& a, const Candidate& b) { return a.logit > b.logit || (a.logit == b.logit && a.id < b.id); }
-
-}  // namespace
-
 void Candidates::sort_prefix(size_t n) {
   n = std::min(n, items_.size());
   if (n <= sorted_) return;

@@ -20,6 +20,11 @@ class Candidates {
  public:
   explicit Candidates(std::vector<Candidate> items) : items_(std::move(items)) {}
 
+  /// The order of preference: the larger logit, of equals the lower id.
+  static bool before(const Candidate& a, const Candidate& b) {
+    return a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
+  }
+
   size_t size() const { return items_.size(); }
   std::span<Candidate> items() { return items_; }
   const Candidate& operator[](size_t i) const { return items_[i]; }

@@ -18,8 +18,10 @@ constexpr int64_t kReserve = 300LL << 20;  // for working memory and everything 
 constexpr int kLeastContext = 256;
 
 /// The context asked for, or the largest useful one that fits; throws Error naming the one that would.
-int choose_context(const gguf::File& file, const ModelSpec& spec, const ModelPlan& plan, int requested) {
-  const int64_t room = std::max<int64_t>(0, available_memory() - static_cast<int64_t>(file.total_bytes()) - kReserve);
+int choose_context(const gguf::File& file, const ModelSpec& spec, const ModelPlan& plan, int requested, int n_sequences) {
+  const int64_t last_pages = static_cast<int64_t>(n_sequences - 1) * kPageTokens * plan.kv_bytes_per_token;
+  const int64_t room =
+      std::max<int64_t>(0, available_memory() - static_cast<int64_t>(file.total_bytes()) - last_pages - kReserve);
   const int64_t fitting = room / std::max<int64_t>(1, plan.kv_bytes_per_token);
   const int wanted = requested > 0 ? requested : spec.n_ctx_train;
   if (wanted <= fitting) return wanted;
@@ -43,7 +45,7 @@ struct Engine::Impl {
     const ModelSpec spec = read_spec(file, findings);
     const KvFormat kv{options.k_dtype, options.v_dtype};
     check_kv_format(spec, kv);
-    options.n_ctx = choose_context(file, spec, plan_model(file, spec, kv), options.n_ctx);
+    options.n_ctx = choose_context(file, spec, plan_model(file, spec, kv), options.n_ctx, options.n_sequences);
     options.n_ubatch = std::min(options.n_ubatch, options.n_ctx);
     model = load_model(file, *backend);
     decoder.emplace(model, *backend,

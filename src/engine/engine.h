@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The public C++ API of glint: open a model, hold sessions, generate. Apps and the server see this, engine/session.h,
-// engine/sampler.h and text/; nothing about tensors leaks through.
+// The public C++ API of glint: open a model, hold sessions, generate. Apps see this, engine/session.h, engine/sampler.h
+// and text/, the server also engine/batch_engine.h; nothing about tensors leaks through.
 //
 //   Engine engine = Engine::open("model.gguf", {});
 //   Session session(engine);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <random>
 #include <unordered_map>
 
@@ -38,6 +39,11 @@ Sampler::Sampler(ResolvedSampling sampling, SamplerVocab vocab)
       seed_(*sampling_.params.seed < 0 ? system_random() : static_cast<uint64_t>(*sampling_.params.seed)),
       random_(seed_),
       mirostat_mu_(2 * *sampling_.params.mirostat_tau) {
+  for (int32_t id : vocab_.banned) {
+    GLINT_CHECK(id >= 0);
+    if (banned_.size() <= static_cast<size_t>(id)) banned_.resize(static_cast<size_t>(id) + 1);
+    banned_[static_cast<size_t>(id)] = true;
+  }
   for (const auto& [id, bias] : sampling_.params.logit_bias) {
     if (id < 0) fail("logit_bias: {} is not a token id", id);
     if (bias_.size() <= static_cast<size_t>(id)) bias_.resize(static_cast<size_t>(id) + 1);
@@ -45,12 +51,69 @@ Sampler::Sampler(ResolvedSampling sampling, SamplerVocab vocab)
   }
 }
 
+bool Sampler::has_penalties() const {
+  const SamplingParams& p = sampling_.params;
+  return *p.repeat_last_n != 0 && !history_.empty() &&
+         (*p.repeat_penalty != 1 || *p.presence_penalty != 0 || *p.frequency_penalty != 0);
+}
+
+bool Sampler::has_dry() const { return *sampling_.params.dry_multiplier != 0 && *sampling_.params.dry_base >= 1; }
+
+/// How many of the largest logits can matter because the first thing done is to cut to them; 0: all may.
+int Sampler::first_cut() const {
+  const SamplingParams& p = sampling_.params;
+  if (*p.temperature <= 0) return has_penalties() || has_dry() ? 0 : 1;
+  if (*p.mirostat != 0) return 0;
+  for (SamplerKind kind : *p.samplers) {
+    if (kind == SamplerKind::kTopK && *p.top_k > 0) return std::max(*p.top_k, *p.min_keep);
+    const bool does_nothing = (kind == SamplerKind::kPenalties && !has_penalties()) ||
+                              (kind == SamplerKind::kDry && !has_dry()) ||
+                              (kind == SamplerKind::kTopNSigma && *p.top_n_sigma <= 0) ||
+                              (kind == SamplerKind::kTopK && *p.top_k <= 0);
+    if (!does_nothing) return 0;
+  }
+  return 0;
+}
+
+/// What may be chosen, with its bias. Where only the k largest can matter, those, in descending order, in one pass that
+/// looks closer only at what beats the k-th so far: a vocabulary has 150,000 ids and k is mostly 40.
+std::vector<Candidate> Sampler::collect(std::span<const float> logits, std::span<const uint32_t> allowed) {
+  const auto k = static_cast<size_t>(first_cut());
+  const bool is_cut = k > 0 && k < logits.size();
+  const auto larger = [](const Candidate& a, const Candidate& b) { return Candidates::before(a, b); };
+  std::vector<Candidate> items;  // when cut, a heap with the smallest on top once there are k
+  items.reserve(is_cut ? k + 1 : logits.size());
+  float limit = -std::numeric_limits<float>::infinity();
+  for (size_t i = 0; i < logits.size(); ++i) {
+    const float logit = logits[i] + (i < bias_.size() ? bias_[i] : 0.0f);
+    if (logit <= limit && std::isfinite(logits[i])) continue;  // of equals the lower id came first
+    if (!allowed.empty() && (allowed[i / 32] >> (i % 32) & 1) == 0) continue;
+    if (!std::isfinite(logits[i])) {
+      saw_non_finite_ = true;
+      continue;
+    }
+    if (!std::isfinite(logit) || (i < banned_.size() && banned_[i])) continue;
+    items.push_back({static_cast<int32_t>(i), logit});
+    if (!is_cut || items.size() < k) continue;
+    if (items.size() == k) {
+      std::make_heap(items.begin(), items.end(), larger);
+    } else {
+      std::push_heap(items.begin(), items.end(), larger);
+      std::pop_heap(items.begin(), items.end(), larger);
+      items.pop_back();
+    }
+    limit = items.front().logit;
+  }
+  if (is_cut && items.size() == k) std::sort_heap(items.begin(), items.end(), larger);
+  return items;
+}
+
 void Sampler::accept(int32_t id) { history_.push_back(id); }
 
 void Sampler::apply_penalties(Candidates& candidates) const {
   const SamplingParams& p = sampling_.params;
+  if (!has_penalties()) return;
   const std::span<const int32_t> recent = last(history_, *p.repeat_last_n);
-  if (recent.empty() || (*p.repeat_penalty == 1 && *p.presence_penalty == 0 && *p.frequency_penalty == 0)) return;
   std::unordered_map<int32_t, int> counts;
   for (int32_t id : recent) ++counts[id];
   for (Candidate& candidate : candidates.items()) {
@@ -68,7 +131,7 @@ void Sampler::apply_penalties(Candidates& candidates) const {
 /// history), so the cost is linear.
 void Sampler::apply_dry(Candidates& candidates) const {
   const SamplingParams& p = sampling_.params;
-  if (*p.dry_multiplier == 0 || *p.dry_base < 1) return;
+  if (!has_dry()) return;
   const std::span<const int32_t> recent = last(history_, *p.dry_penalty_last_n);
   // The suffix that may repeat ends at the nearest sequence breaker.
   size_t limit = 0;
@@ -169,23 +232,11 @@ int32_t Sampler::draw_mirostat(Candidates& candidates) {
   return id;
 }
 
-int32_t Sampler::sample(std::span<const float> logits) {
-  std::vector<bool> banned(vocab_.banned.empty() ? 0 : logits.size());
-  for (int32_t id : vocab_.banned) {
-    if (static_cast<size_t>(id) < banned.size()) banned[static_cast<size_t>(id)] = true;
-  }
-  std::vector<Candidate> items;
-  items.reserve(logits.size());
-  for (size_t i = 0; i < logits.size(); ++i) {
-    if (!std::isfinite(logits[i])) {
-      saw_non_finite_ = true;
-      continue;
-    }
-    const float logit = logits[i] + (i < bias_.size() ? bias_[i] : 0.0f);
-    if (std::isfinite(logit) && (banned.empty() || !banned[i])) items.push_back({static_cast<int32_t>(i), logit});
-  }
+int32_t Sampler::sample(std::span<const float> logits, std::span<const uint32_t> allowed) {
+  GLINT_CHECK(allowed.empty() || allowed.size() * 32 >= logits.size());
+  std::vector<Candidate> items = collect(logits, allowed);
   if (items.empty()) {
-    fail("no token can be chosen: all {} logits are infinite, not a number, or banned", logits.size());
+    fail("no token can be chosen: all {} logits are infinite, not a number, banned, or not allowed", logits.size());
   }
   Candidates candidates(std::move(items));
   const SamplingParams& p = sampling_.params;

@@ -3,11 +3,8 @@
 
 #include <algorithm>
 #include <chrono>
-#include <optional>
 
 #include "base/check.h"
-#include "engine/stop.h"
-#include "text/detokenizer.h"
 
 namespace glint {
 namespace {
@@ -67,66 +64,28 @@ void Session::append(int32_t id) {
 }
 
 GenerateResult Session::generate(Sampler& sampler, const GenerateOptions& options,
-                                 const std::function<bool(const Piece&)>& on_piece) {
+                                 const std::function<bool(const Piece&)>& on_piece, const std::atomic<bool>* cancel) {
   GLINT_CHECK(!logits_.empty());
-  const Vocab* vocab = engine_.has_vocabulary() ? &engine_.tokenizer().vocab() : nullptr;
-  std::optional<Detokenizer> detokenizer;
-  if (vocab != nullptr) detokenizer.emplace(*vocab, DecodeOptions{.skip_special = !options.show_special, .continues = true});
-  StopMatcher stop(options.stop_strings);
-  GenerateResult result;
+  Generation generation(engine_.has_vocabulary() ? &engine_.tokenizer().vocab() : nullptr, options);
   const double start = seconds_now();
-  const auto emit = [&](int32_t id, std::string_view text) {
-    result.text += text;
-    return !on_piece || on_piece({id, text});
-  };
-  while (true) {
-    if (is_cancelled(options.cancel)) {
-      result.reason = FinishReason::kCancelled;
-      break;
-    }
-    if (options.n_predict >= 0 && static_cast<int>(result.ids.size()) >= options.n_predict) {
-      result.reason = FinishReason::kLimit;
+  while (!generation.is_over()) {
+    if (is_cancelled(cancel)) {
+      generation.stop(FinishReason::kCancelled);
       break;
     }
     const int32_t id = sampler.sample(logits_);
-    if (!options.ignore_eos && vocab != nullptr && vocab->is_end_of_generation(id)) {
-      result.reason = FinishReason::kEndOfText;
-      result.end_id = id;
-      break;
-    }
-    result.ids.push_back(id);
-    if (detokenizer && id < vocab->size()) {
-      const StopMatcher::Result piece = stop.push(detokenizer->push(id));
-      const bool go_on = emit(id, piece.text);
-      if (piece.stopped) {
-        result.reason = FinishReason::kStopString;
-        result.stopping_string = piece.matched;
-        break;
-      }
-      if (!go_on) {
-        result.reason = FinishReason::kCancelled;
-        break;
-      }
-    } else if (!emit(id, "")) {
-      result.reason = FinishReason::kCancelled;
-      break;
-    }
+    const std::string text = generation.push(id);
+    const bool is_output = generation.result().end_id < 0;
+    if (is_output && on_piece && !on_piece({id, text})) generation.stop(FinishReason::kCancelled);
     // The last id of the output is computed only when something follows it.
-    if (options.n_predict >= 0 && static_cast<int>(result.ids.size()) >= options.n_predict) continue;
-    if (static_cast<int>(ids_.size()) >= engine_.n_ctx()) {
-      result.reason = FinishReason::kContextFull;
-      break;
-    }
-    append(id);
+    if (static_cast<int>(ids_.size()) >= engine_.n_ctx()) generation.stop(FinishReason::kContextFull);
+    if (!generation.is_over()) append(id);
   }
-  if (result.reason != FinishReason::kStopString && detokenizer) {
-    std::string rest = stop.push(detokenizer->flush()).text;
-    rest += stop.finish();
-    if (!rest.empty()) emit(-1, rest);
-  }
-  timings_.n_predicted = static_cast<int>(result.ids.size());
+  const std::string rest = generation.finish();
+  if (!rest.empty() && on_piece) on_piece({-1, rest});
+  timings_.n_predicted = static_cast<int>(generation.result().ids.size());
   timings_.predicted_seconds = seconds_now() - start;
-  return result;
+  return generation.take_result();
 }
 
 }  // namespace glint

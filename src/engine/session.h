@@ -9,46 +9,13 @@
 #include <cstdint>
 #include <functional>
 #include <span>
-#include <string>
-#include <string_view>
 #include <vector>
 
 #include "engine/engine.h"
+#include "engine/generation.h"
 #include "engine/sampler.h"
 
 namespace glint {
-
-enum class FinishReason { kEndOfText, kStopString, kLimit, kContextFull, kCancelled };
-
-struct GenerateOptions {
-  int n_predict = -1;                     // tokens; -1: until the end of text or a full context
-  bool ignore_eos = false;                // end-of-generation ids are never chosen
-  bool show_special = false;              // print control tokens' text
-  std::vector<std::string> stop_strings;  // not part of the output
-  const std::atomic<bool>* cancel = nullptr;
-};
-
-/// What on_piece receives: text that is final (whole code points, no part of a stop string), and the id that led to it.
-struct Piece {
-  int32_t id = -1;
-  std::string_view text;  // may be empty
-};
-
-struct Timings {
-  int n_cached = 0;     // prompt tokens found in the cache
-  int n_prompt = 0;     // prompt tokens computed
-  double prompt_seconds = 0;
-  int n_predicted = 0;
-  double predicted_seconds = 0;
-};
-
-struct GenerateResult {
-  std::vector<int32_t> ids;  // chosen ids, the end-of-generation id excluded
-  std::string text;
-  FinishReason reason = FinishReason::kLimit;
-  int32_t end_id = -1;         // the end-of-generation id that stopped it, or -1
-  std::string stopping_string; // for kStopString
-};
 
 class Session {
  public:
@@ -62,10 +29,11 @@ class Session {
             const std::atomic<bool>* cancel = nullptr);
   /// Logits after the last id, [n_vocab]; valid until the next call. Empty before a first sync and after a cancelled one.
   std::span<const float> logits() const;
-  /// Appends ids one by one until a reason to stop; on_piece returns false to cancel. The last id chosen is not
+  /// Appends ids one by one until a reason to stop; on_piece returns false to cancel, as *cancel does from another thread. The last id chosen is not
   /// computed: to go on, sync to everything so far. PRECOND: sync returned true.
   GenerateResult generate(Sampler& sampler, const GenerateOptions& options,
-                          const std::function<bool(const Piece&)>& on_piece = {});
+                          const std::function<bool(const Piece&)>& on_piece = {},
+                          const std::atomic<bool>* cancel = nullptr);
 
   std::span<const int32_t> ids() const { return ids_; }  // in the cache
   const Timings& timings() const { return timings_; }  // of the last sync and generate

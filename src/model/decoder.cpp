@@ -30,8 +30,7 @@ Decoder::Decoder(const LoadedModel& model, Backend& backend, const DecoderOption
       backend_(backend),
       options_(options),
       cache_(backend, model.spec, options),
-      scratch_(backend, model.spec, options),
-      n_cached_(static_cast<size_t>(options.n_sequences), 0) {
+      scratch_(backend, model.spec, options) {
   // Prediction asked for, then a file that has none: an Error of the user's; blocks that were not loaded: a bug.
   if (options.nextn && model.spec.nextn_layers.empty()) fail("the model has no prediction block (nextn)");
   GLINT_CHECK(!options.nextn || model.weights.nextn.size() == model.spec.nextn_layers.size());
@@ -64,7 +63,13 @@ void Decoder::check_rows(std::span<const Row> rows) const {
 
 void Decoder::upload(std::span<const Row> rows) {
   check_rows(rows);
-  for (const Row& row : rows) cache_.reserve(row.sequence, row.position + 1);
+  KvPages& pages = cache_.pages();
+  for (size_t first = 0, end; first < rows.size(); first = end) {
+    end = first + 1;
+    while (end < rows.size() && rows[end].sequence == rows[first].sequence) ++end;
+    pages.reserve(rows[first].sequence, rows[first].position, rows[end - 1].position + 1);
+  }
+  cache_.copy_shared();
   host_ids_.clear();
   host_positions_.clear();
   host_sequences_.clear();
@@ -77,26 +82,20 @@ void Decoder::upload(std::span<const Row> rows) {
     host_ids_.push_back(row.id);
     host_positions_.push_back(row.position);
     host_sequences_.push_back(row.sequence);
-    n_cached_[static_cast<size_t>(row.sequence)] = row.position + 1;
+    pages.written(row.sequence, row.position + 1);
   }
   const size_t bytes = rows.size() * sizeof(int32_t);
   backend_.upload(scratch_.ids, host_ids_.data(), bytes);
   backend_.upload(scratch_.positions, host_positions_.data(), bytes);
   backend_.upload(scratch_.sequences, host_sequences_.data(), bytes);
-  backend_.upload(scratch_.pages, cache_.page_table().data(), cache_.page_table().size_bytes());
+  backend_.upload(scratch_.pages, pages.table().data(), pages.table().size_bytes());
   batch_ = {.n_tokens = static_cast<int>(rows.size()),
             .ids = scratch_.ids,
             .positions = scratch_.positions,
             .sequences = scratch_.sequences,
             .page_table = scratch_.pages,
-            .max_pages = cache_.max_pages(),
+            .max_pages = pages.max_pages(),
             .host_segments = host_segments_};
-}
-
-void Decoder::truncate(int sequence, int n_tokens) {
-  cache_.truncate(sequence, n_tokens);
-  int& held = n_cached_[static_cast<size_t>(sequence)];
-  held = std::min(held, n_tokens);
 }
 
 void Decoder::run_layer(Tensor x, const LayerSpec& layer, const LayerWeights& weights, int index) {

@@ -46,13 +46,15 @@ class Decoder {
   std::span<const float> nextn_logits(std::span<const int> indices);
 
   /// Forgets what a sequence holds past n_tokens.
-  void truncate(int sequence, int n_tokens);
+  void truncate(int sequence, int n_tokens) { cache_.pages().truncate(sequence, n_tokens); }
   /// Tokens that a sequence has in the cache.
-  int n_cached(int sequence) const { return n_cached_[static_cast<size_t>(sequence)]; }
+  int n_cached(int sequence) const { return cache_.pages().n_tokens(sequence); }
 
   const ModelSpec& spec() const { return model_.spec; }
   const DecoderOptions& options() const { return options_; }
   const KvCache& cache() const { return cache_; }
+  /// For whoever lets sequences share pages, or fills them, between steps.
+  KvCache& cache() { return cache_; }
   /// Bytes of working memory besides weights and cache.
   int64_t scratch_bytes() const { return scratch_.bytes(); }
 
@@ -72,7 +74,6 @@ class Decoder {
   std::vector<std::unique_ptr<Buffer>> rope_tables_;
   std::vector<RopeParams> rope_;  // [n_layers + n_nextn]
   Batch batch_;
-  std::vector<int> n_cached_;                                        // [n_sequences]
   std::vector<int32_t> host_ids_, host_positions_, host_sequences_;  // [max_tokens] of the step
   std::vector<Segment> host_segments_;                               // of the step
   std::vector<float> host_logits_;                                   // grows to the most that was asked for

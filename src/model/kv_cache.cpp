@@ -1,16 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/kv_cache.h"
 
-#include <numeric>
-
 #include "base/check.h"
 
 namespace glint {
 namespace {
-
-int pages_for(int64_t n_tokens) {
-  return static_cast<int>((n_tokens + kPageTokens - 1) / kPageTokens);
-}
 
 /// A layer without storage. `v` stays null where values are a prefix of the keys.
 KvLayer layer_shape(const LayerSpec& layer, KvFormat format) {
@@ -79,8 +73,7 @@ int64_t KvCache::capacity(const DecoderOptions& options) {
 }
 
 KvCache::KvCache(Backend& backend, const ModelSpec& spec, const DecoderOptions& options)
-    : n_ctx_(options.n_ctx), max_pages_(pages_for(options.n_ctx)) {
-  GLINT_CHECK(options.n_ctx >= 1 && options.n_sequences >= 1);
+    : backend_(backend), pages_(options.n_ctx, options.n_sequences) {
   check_kv_format(spec, options.kv);
   const int64_t n_rows = capacity(options);
   const auto allocate = [&](int64_t row_bytes) {
@@ -94,32 +87,37 @@ KvCache::KvCache(Backend& backend, const ModelSpec& spec, const DecoderOptions& 
     if (bytes.v > 0) shape.v = allocate(bytes.v);
     layers_.push_back(shape);
   }
-  page_table_.assign(static_cast<size_t>(options.n_sequences) * static_cast<size_t>(max_pages_), 0);
-  pages_of_.assign(static_cast<size_t>(options.n_sequences), 0);
-  free_pages_.resize(static_cast<size_t>(n_rows / kPageTokens));
-  std::iota(free_pages_.rbegin(), free_pages_.rend(), 0);  // the lowest page is taken first
+  GLINT_CHECK(n_rows == static_cast<int64_t>(pages_.n_pages()) * kPageTokens);
 }
 
-void KvCache::reserve(int sequence, int n_tokens) {
-  GLINT_CHECK(sequence >= 0 && sequence < n_sequences());
-  if (n_tokens > n_ctx_) fail("{} tokens do not fit the context of {}; raise it with -c", n_tokens, n_ctx_);
-  int& held = pages_of_[static_cast<size_t>(sequence)];
-  const int needed = pages_for(n_tokens);
-  if (needed - held > n_free_pages()) {
-    fail("the cache of {} tokens is full: {} more pages of {} tokens are needed and {} are free; raise it with -c",
-         n_ctx_, needed - held, kPageTokens, n_free_pages());
-  }
-  while (held < needed) {
-    page(sequence, held++) = free_pages_.back();
-    free_pages_.pop_back();
+void KvCache::copy_shared() {
+  for (const KvPages::Copy& copy : pages_.take_copies()) {
+    for_each_storage([&](std::byte* storage, int64_t bytes) {
+      // A page of every format is whole 32-bit words, and copying those keeps every bit.
+      const auto words = [&](int32_t page) {
+        return Tensor::matrix(reinterpret_cast<float*>(storage + page * bytes), 1, static_cast<int>(bytes / 4));
+      };
+      backend_.copy(words(copy.to), words(copy.from));
+    });
   }
 }
 
-void KvCache::truncate(int sequence, int n_tokens) {
-  GLINT_CHECK(sequence >= 0 && sequence < n_sequences() && n_tokens >= 0);
-  int& held = pages_of_[static_cast<size_t>(sequence)];
-  const int needed = pages_for(n_tokens);
-  while (held > needed) free_pages_.push_back(page(sequence, --held));
+void KvCache::save_page(int32_t page, std::span<std::byte> destination) {
+  GLINT_CHECK(static_cast<int64_t>(destination.size()) == page_bytes());
+  copy_shared();
+  for_each_storage([&](const std::byte* storage, int64_t bytes) {
+    backend_.download(destination.data(), storage + page * bytes, static_cast<size_t>(bytes));
+    destination = destination.subspan(static_cast<size_t>(bytes));
+  });
+}
+
+void KvCache::load_page(int32_t page, std::span<const std::byte> source) {
+  GLINT_CHECK(static_cast<int64_t>(source.size()) == page_bytes());
+  copy_shared();  // the page may have been another's, of which a copy is still to be made
+  for_each_storage([&](std::byte* storage, int64_t bytes) {
+    backend_.upload(storage + page * bytes, source.data(), static_cast<size_t>(bytes));
+    source = source.subspan(static_cast<size_t>(bytes));
+  });
 }
 
 int64_t KvCache::bytes() const {

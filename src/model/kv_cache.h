@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The paged cache of keys and values, or of MLA's latent rows. A sequence is a list of pages (kPageTokens tokens each);
-// all layers share the list. Pages are handed out when a sequence grows and taken back when it is cut, so memory is
-// fixed and sequences of different length share it. Layers with a window keep all tokens, as others do. Used by the
-// decoder alone, from its thread. Tested by tests/unit/model/kv_cache_test.cpp.
+// The memory of the paged cache: keys and values, or MLA's latent rows, of every layer. Who holds which page is the
+// business of model/kv_pages.h; all layers share its lists. Layers with a window keep all tokens, as others do.
+// Used by the decoder alone, from its thread.
+// Tested by tests/unit/model/kv_cache_test.cpp.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +13,7 @@
 
 #include "backend/backend.h"
 #include "model/decoder_options.h"
+#include "model/kv_pages.h"
 #include "model/spec.h"
 
 namespace glint {
@@ -41,31 +42,31 @@ class KvCache {
   /// full.
   static int64_t capacity(const DecoderOptions& options);
 
-  /// Makes room for n_tokens of a sequence; throws Error, and takes no page, when too few are free.
-  void reserve(int sequence, int n_tokens);
-  /// Gives back pages past n_tokens.
-  void truncate(int sequence, int n_tokens);
+  KvPages& pages() { return pages_; }
+  const KvPages& pages() const { return pages_; }
+  /// Copies what sequences that stopped sharing a page need of it; before rows are written.
+  void copy_shared();
+  /// A page's rows of all layers, to or from host memory of page_bytes().
+  void save_page(int32_t page, std::span<std::byte> destination);
+  void load_page(int32_t page, std::span<const std::byte> source);
+  int64_t page_bytes() const { return bytes() / pages_.n_pages(); }
 
   const KvLayer& layer(int index) const { return layers_[static_cast<size_t>(index)]; }
-  /// [n_sequences, max_pages]; entries past a sequence's pages are valid page numbers but not its own.
-  std::span<const int32_t> page_table() const { return page_table_; }
-  int max_pages() const { return max_pages_; }
-  int n_free_pages() const { return static_cast<int>(free_pages_.size()); }
-  int n_sequences() const { return static_cast<int>(pages_of_.size()); }
   int64_t bytes() const;
 
  private:
-  int32_t& page(int sequence, int index) {
-    return page_table_[static_cast<size_t>(sequence) * static_cast<size_t>(max_pages_) + static_cast<size_t>(index)];
+  /// Calls fn(memory, bytes of a page) for each layer's keys and values.
+  template <class Fn>
+  void for_each_storage(Fn&& fn) const {
+    for (const auto& buffer : storage_) {
+      fn(static_cast<std::byte*>(buffer->data()), static_cast<int64_t>(buffer->bytes()) / pages_.n_pages());
+    }
   }
 
-  int n_ctx_;
-  int max_pages_;
+  Backend& backend_;
+  KvPages pages_;
   std::vector<std::unique_ptr<Buffer>> storage_;
   std::vector<KvLayer> layers_;
-  std::vector<int32_t> page_table_;
-  std::vector<int> pages_of_;        // [n_sequences] pages held
-  std::vector<int32_t> free_pages_;  // taken from the back
 };
 
 }  // namespace glint

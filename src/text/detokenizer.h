@@ -5,7 +5,7 @@
 //
 // Bytes that are no UTF-8, as a model may produce them, become one U+FFFD for each maximal subpart (base/utf8.h); at the
 // end of the stream flush() turns an unfinished code point into one U+FFFD.
-// Called by Tokenizer::decode and engine/session. Tested by tests/unit/text/detokenizer_test.cpp.
+// Called by Tokenizer::decode and engine/generation. Tested by tests/unit/text/detokenizer_test.cpp.
 #pragma once
 
 #include <cstdint>

@@ -384,8 +384,7 @@ TEST_F(SessionEnds, WhenCancelled) {
   Sampler sampler = greedy();
   std::atomic<bool> cancel = true;
   GenerateOptions options = limited(-1);
-  options.cancel = &cancel;
-  GenerateResult result = session->generate(sampler, options);
+  GenerateResult result = session->generate(sampler, options, {}, &cancel);
   EXPECT_EQ(result.reason, FinishReason::kCancelled);
   EXPECT_TRUE(result.ids.empty());
 
@@ -394,7 +393,7 @@ TEST_F(SessionEnds, WhenCancelled) {
   result = session->generate(sampler, options, [&](const Piece&) {
     cancel = ++n == 5;
     return true;
-  });
+  }, &cancel);
   EXPECT_EQ(result.reason, FinishReason::kCancelled);
   EXPECT_EQ(result.ids.size(), 5u);
 

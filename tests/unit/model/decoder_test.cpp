@@ -168,6 +168,28 @@ TEST_P(DecoderBits, CutAndRefilledEqualsFresh) {
   EXPECT_EQ(first_difference(replaced, Logits(expected.begin() + 10, expected.end())), -1);
 }
 
+/// A sequence that goes on from pages another wrote, in the middle of one, while the other goes on too.
+TEST_P(DecoderBits, SharedPagesEqualOwnOnes) {
+  const std::vector<int32_t> text = ids();
+  std::vector<int32_t> other = text;
+  std::reverse(other.begin() + 68, other.end());
+  Instance fresh = open(options_with(kF16));
+  const Logits expected = feed_in(fresh, text, {});
+  Instance fresh_other = open(options_with(kF16));
+  const Logits expected_other = feed_in(fresh_other, other, {});
+  Instance sharing = open(options_with(kF16, 2));
+  step(sharing, rows_of(text, 0, 69));
+  KvPages& pages = sharing.decoder->cache().pages();
+  pages.attach(1, pages.pages(0), 68);
+  std::vector<Row> rows = rows_of(other, 68, 3, 1);
+  for (const Row& row : rows_of(text, 69, 2)) rows.push_back(row);
+  const Logits got = step(sharing, rows);
+  EXPECT_EQ(first_difference({got.begin(), got.begin() + 3}, {expected_other.begin() + 68, expected_other.end()}), -1);
+  EXPECT_EQ(first_difference({got.begin() + 3, got.end()}, {expected.begin() + 69, expected.end()}), -1);
+  EXPECT_EQ(pages.pages(0)[0], pages.pages(1)[0]);
+  EXPECT_NE(pages.pages(0)[1], pages.pages(1)[1]);
+}
+
 INSTANTIATE_TEST_SUITE_P(Models, DecoderBits, testing::ValuesIn(everywhere()));
 
 class DecoderRules : public golden::Test {};
@@ -191,7 +213,7 @@ TEST_F(DecoderRules, BadRowsChangeNothing) {
   Instance instance("llama", make_ref_backend(), options_with(kF32, 2));
   const std::vector<int32_t> ids = golden::prompt_ids("llama", "p7");
   instance.feed(ids);
-  const int n_free = instance.decoder->cache().n_free_pages();
+  const int n_free = instance.decoder->cache().pages().n_free();
   const int n = static_cast<int>(ids.size());
   const auto feed = [&](std::vector<Row> rows) { instance.decoder->forward(rows); };
   EXPECT_THROW(feed({{896, n, 0}}), Error);                                      // vocabulary
@@ -203,7 +225,7 @@ TEST_F(DecoderRules, BadRowsChangeNothing) {
   EXPECT_THROW(feed({{1, -1, 0}}), InternalError);
   EXPECT_EQ(instance.decoder->n_cached(0), n);
   EXPECT_EQ(instance.decoder->n_cached(1), 0);
-  EXPECT_EQ(instance.decoder->cache().n_free_pages(), n_free);
+  EXPECT_EQ(instance.decoder->cache().pages().n_free(), n_free);
   Instance fresh("llama", make_ref_backend(), options_with(kF32));
   fresh.feed(ids);
   EXPECT_EQ(instance.feed({5}, n), fresh.feed({5}, n));

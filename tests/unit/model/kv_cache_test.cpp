@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Pages: handed out, taken back, never shared, and refused as a whole when too few are left.
+// Sizes and formats of the cache's memory, and copies of pages.
 #include "model/kv_cache.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <set>
+#include <cstring>
 
 #include "base/check.h"
 
@@ -28,11 +28,6 @@ ModelSpec grouped(int n_layers, int n_kv, int d_head) {
 class KvCacheTest : public testing::Test {
  protected:
   KvCache make(int n_ctx, int n_sequences) { return KvCache(*backend_, spec_, {.n_ctx = n_ctx, .n_sequences = n_sequences}); }
-  static std::set<int32_t> pages(const KvCache& cache, int sequence, int n) {
-    const auto row = cache.page_table().subspan(static_cast<size_t>(sequence) * static_cast<size_t>(cache.max_pages()),
-                                                static_cast<size_t>(n));
-    return {row.begin(), row.end()};
-  }
   std::unique_ptr<Backend> backend_ = make_ref_backend();
   ModelSpec spec_ = grouped(2, 2, 32);
 };
@@ -45,74 +40,39 @@ TEST_F(KvCacheTest, AnyContextIsRoundedUpToPages) {
   EXPECT_EQ(KvCache::capacity({.n_ctx = kPageTokens, .n_sequences = 3}), 3 * kPageTokens);
   EXPECT_EQ(KvCache::capacity({.n_ctx = 1 << 30, .n_sequences = 2}), (1LL << 30) + kPageTokens);
   const KvCache cache = make(100, 1);
-  EXPECT_EQ(cache.max_pages(), 2);
+  EXPECT_EQ(cache.pages().max_pages(), 2);
   EXPECT_EQ(cache.bytes(), 2 * kPageTokens * 2LL * (2 * 32 * 2) * 2);  // tokens, layers, f16 row, keys and values
 }
 
-TEST_F(KvCacheTest, SequencesNeverShareAPage) {
-  KvCache cache = make(4 * kPageTokens, 3);
-  cache.reserve(0, 1);
-  cache.reserve(1, kPageTokens + 1);
-  cache.reserve(0, kPageTokens + 1);
-  cache.reserve(2, 1);
-  std::set<int32_t> all = pages(cache, 0, 2);
-  for (int32_t page : pages(cache, 1, 2)) EXPECT_TRUE(all.insert(page).second);
-  for (int32_t page : pages(cache, 2, 1)) EXPECT_TRUE(all.insert(page).second);
-  EXPECT_EQ(all.size(), 5u);
-  EXPECT_EQ(*all.rbegin(), 4);
-  EXPECT_EQ(cache.n_free_pages(), 1);
-}
-
-TEST_F(KvCacheTest, ReservingLessKeepsWhatIsHeld) {
-  KvCache cache = make(2 * kPageTokens, 1);
-  cache.reserve(0, kPageTokens + 1);
-  const std::set<int32_t> held = pages(cache, 0, 2);
-  cache.reserve(0, 1);
-  cache.reserve(0, 2 * kPageTokens);
-  EXPECT_EQ(pages(cache, 0, 2), held);
-  EXPECT_EQ(cache.n_free_pages(), 0);
-}
-
-TEST_F(KvCacheTest, CutPagesServeOthers) {
-  KvCache cache = make(2 * kPageTokens, 2);
-  cache.reserve(0, 2 * kPageTokens);
-  const int32_t second = cache.page_table()[1];
-  cache.truncate(0, kPageTokens + 1);
-  EXPECT_EQ(cache.n_free_pages(), 1);  // still in use: one token lies in it
-  cache.truncate(0, kPageTokens);
-  EXPECT_EQ(cache.n_free_pages(), 2);
-  cache.reserve(1, 1);
-  EXPECT_EQ(pages(cache, 1, 1), std::set<int32_t>{second});
-  cache.truncate(0, 0);
-  cache.truncate(1, 0);
-  EXPECT_EQ(cache.n_free_pages(), 3);
-  cache.truncate(0, 500);  // more than it has: nothing to give back
-  EXPECT_EQ(cache.n_free_pages(), 3);
-}
-
-TEST_F(KvCacheTest, FullCacheTakesNoPage) {
-  KvCache cache = make(2 * kPageTokens, 2);  // three pages
-  cache.reserve(0, 2 * kPageTokens);
-  try {
-    cache.reserve(1, 2 * kPageTokens);
-    ADD_FAILURE();
-  } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("the cache of 128 tokens is full"));
-    EXPECT_THAT(error.what(), HasSubstr("2 more pages of 64 tokens are needed and 1 are free"));
-  }
-  EXPECT_EQ(cache.n_free_pages(), 1);
-  cache.reserve(1, kPageTokens);  // what does fit
-}
-
-TEST_F(KvCacheTest, ContextIsALimitOfEachSequence) {
-  KvCache cache = make(100, 1);
-  cache.reserve(0, 100);
-  try {
-    cache.reserve(0, 101);  // its page would have room
-    ADD_FAILURE();
-  } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("101 tokens do not fit the context of 100; raise it with -c"));
-  }
+/// Every byte of every layer, also of patterns that are no numbers.
+TEST_F(KvCacheTest, APageIsCopiedBitForBit) {
+  KvCache cache(*backend_, spec_, {.n_ctx = 4 * kPageTokens, .n_sequences = 2, .kv = {DType::kQ8_0, DType::kF16}});
+  KvPages& pages = cache.pages();
+  pages.reserve(0, 0, kPageTokens + 10);
+  pages.written(0, kPageTokens + 10);
+  const int32_t shared = pages.pages(0)[1];
+  std::vector<std::vector<char>> expected;
+  const auto each = [&](const auto& fn) {
+    for (int i = 0; i < 2; ++i) {
+      const KvLayer& layer = cache.layer(i);
+      fn(static_cast<char*>(layer.k), layer.k_row_bytes() * kPageTokens);
+      fn(static_cast<char*>(layer.v), layer.v_row_bytes() * kPageTokens);
+    }
+  };
+  each([&](char* storage, int64_t bytes) {
+    for (int64_t i = 0; i < bytes; ++i) storage[shared * bytes + i] = static_cast<char>(0xff - i % 7);
+    expected.emplace_back(storage + shared * bytes, storage + (shared + 1) * bytes);
+  });
+  pages.attach(1, pages.pages(0), kPageTokens + 10);
+  pages.reserve(1, kPageTokens + 10, kPageTokens + 11);
+  const int32_t own = pages.pages(1)[1];
+  ASSERT_NE(own, shared);
+  cache.copy_shared();
+  size_t at = 0;
+  each([&](const char* storage, int64_t bytes) {
+    EXPECT_EQ(std::vector<char>(storage + own * bytes, storage + (own + 1) * bytes), expected[at++]);
+  });
+  EXPECT_EQ(at, 4u);
 }
 
 TEST_F(KvCacheTest, Formats) {

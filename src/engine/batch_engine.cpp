@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/batch_engine.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <list>
+#include <mutex>
+#include <thread>
+
+#include "base/check.h"
+#include "base/thread_pool.h"
+#include "engine/model_fingerprint.h"
+#include "engine/stored_pages.h"
+
+namespace glint {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+double seconds_between(Clock::time_point from, Clock::time_point to) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
+constexpr int kMostCompletions = 128;
+
+/// What the last logits led to.
+struct Choice {
+  int32_t id = -1;
+  std::optional<TokenLogprobs> logprobs;
+  std::string error;  // of the answer's own sampler or mask: nobody else's concern
+};
+
+/// One completion, from submit() to its last event.
+struct Answer : Job {
+  Answer(const Vocab* vocab, const GenerateOptions& output, Sampler chooser)
+      : generation(vocab, output), sampler(std::move(chooser)) {}
+
+  Generation generation;
+  Sampler sampler;
+  std::unique_ptr<TokenMask> mask;
+  std::shared_ptr<EventQueue> events;
+  int completion = 0;
+  int n_logprobs = -1;
+  std::vector<uint32_t> allowed;  // [n_vocab / 32] under a mask
+  Choice choice;
+  std::vector<int> message_ends;
+  Clock::time_point submitted = Clock::now();
+  std::optional<Clock::time_point> begun, spoke;  // its first step; its first choice
+  bool finished = false;
+};
+
+int message_at(const std::vector<int>& message_ends, int position) {
+  const auto end = std::upper_bound(message_ends.begin(), message_ends.end(), position);
+  return end == message_ends.end() ? -1 : static_cast<int>(end - message_ends.begin());
+}
+
+/// On any thread; touches this answer alone.
+void choose(Answer& answer, std::span<const float> logits) {
+  answer.choice = {};
+  if (answer.generation.is_over()) return;  // it was to say nothing
+  try {
+    if (answer.mask) {
+      answer.allowed.resize((logits.size() + 31) / 32);
+      answer.mask->allowed(answer.allowed);
+    }
+    const int32_t id = answer.sampler.sample(logits, answer.allowed);
+    if (answer.mask) answer.mask->accept(id);
+    answer.choice.id = id;
+    if (answer.n_logprobs >= 0) {
+      answer.choice.logprobs = {.chosen = log_probability(logits, id),
+                                .top = top_log_probabilities(logits, answer.n_logprobs)};
+    }
+  } catch (const std::exception& error) {
+    answer.choice.error = error.what();
+  }
+}
+
+}  // namespace
+
+class BatchEngine::Impl {
+ public:
+  Impl(Engine opened, const BatchOptions& options)
+      : engine_(std::move(opened)),
+        options_(options),
+        store_(make_store(engine_, options)),
+        scheduler_(engine_.decoder().cache().pages(), scheduler_options(engine_, options), store_.get()),
+        choosers_(engine_.options().n_threads, /*spins=*/0),
+        thread_([this] { work(); }) {}
+
+  ~Impl() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    bell_->ring();
+    thread_.join();
+  }
+
+  std::unique_ptr<Stream> submit(Request request);
+  Status status() const {
+    const std::lock_guard lock(mutex_);
+    return {n_open_, counts_};
+  }
+  const Engine& engine() const { return engine_; }
+  void flush_store() {
+    if (store_) store_->flush();
+  }
+
+ private:
+  static SchedulerOptions scheduler_options(const Engine& engine, const BatchOptions& options);
+  static std::unique_ptr<StoredPages> make_store(Engine& engine, const BatchOptions& options);
+  void check(const Request& request) const;
+
+  // The engine's thread alone:
+  void work();
+  bool take_submitted();
+  void sweep();
+  bool step();
+  std::span<const float> compute(std::span<const Scheduler::Share> plan, std::span<const int> last_rows);
+  void speak(Answer& answer);
+  void finish(Answer& answer, FinishReason reason, std::string error = {});
+  CacheReport report(const Answer& answer) const;
+
+  Engine engine_;
+  BatchOptions options_;
+  std::shared_ptr<Doorbell> bell_ = std::make_shared<Doorbell>();
+
+  mutable std::mutex mutex_;  // over the next four
+  std::list<std::unique_ptr<Answer>> submitted_;
+  int n_open_ = 0;  // answers that have not finished
+  bool stopping_ = false;
+  Scheduler::Counts counts_;
+
+  // The engine's thread alone:
+  std::unique_ptr<StoredPages> store_;  // may be null
+  Scheduler scheduler_;
+  std::list<std::unique_ptr<Answer>> answers_;
+  std::vector<Row> rows_;
+  ThreadPool choosers_;
+
+  std::thread thread_;  // last: it uses all of the above
+};
+
+SchedulerOptions BatchEngine::Impl::scheduler_options(const Engine& engine, const BatchOptions& options) {
+  const int n_ubatch = engine.options().n_ubatch;
+  if (n_ubatch <= engine.options().n_sequences) {
+    fail("a step of {} tokens is too short for {} answers at once; raise it with -ub", n_ubatch,
+         engine.options().n_sequences);
+  }
+  if (options.prompt_tokens < 1 || options.loaded_pages < 1 || options.n_buffered_events < 1 || options.n_queued < 0)
+    fail("batch options must be positive");
+  return {.step_tokens = n_ubatch, .prompt_tokens = options.prompt_tokens, .loaded_pages = options.loaded_pages};
+}
+
+std::unique_ptr<StoredPages> BatchEngine::Impl::make_store(Engine& engine, const BatchOptions& options) {
+  if (options.store.folder.empty()) return nullptr;
+  const Digest fingerprint =
+      model_fingerprint(engine.file(), engine.model().spec, engine.decoder().options(), engine.options().backend);
+  return std::make_unique<StoredPages>(options.store, fingerprint, engine.decoder().cache());
+}
+
+void BatchEngine::Impl::check(const Request& request) const {
+  const auto refuse = [](RequestError::Kind kind, const std::string& message) { throw RequestError(kind, message); };
+  using Kind = RequestError::Kind;
+  if (request.ids.empty()) refuse(Kind::kInvalid, "the prompt is empty");
+  if (static_cast<int64_t>(request.ids.size()) > engine_.n_ctx()) {
+    refuse(Kind::kContextLength,
+           fmt::format("the prompt has {} tokens and the context {}; shorten it, or raise the context with -c",
+                       request.ids.size(), engine_.n_ctx()));
+  }
+  for (int32_t id : request.ids) {
+    if (id >= 0 && id < engine_.model().spec.n_vocab) continue;
+    refuse(Kind::kInvalid,
+           fmt::format("token id {} is outside the vocabulary of {}", id, engine_.model().spec.n_vocab));
+  }
+  for (const auto& [id, bias] : request.sampling.params.logit_bias) {
+    if (id < 0 || id >= engine_.model().spec.n_vocab)
+      refuse(Kind::kInvalid, fmt::format("logit_bias: {} is not a token id", id));
+  }
+  if (request.n < 1 || request.n > kMostCompletions) {
+    refuse(Kind::kInvalid, fmt::format("n is {}; allowed is 1 to {}", request.n, kMostCompletions));
+  }
+  if (request.n_logprobs < -1 || request.n_logprobs > engine_.model().spec.n_vocab) {
+    refuse(Kind::kInvalid, fmt::format("logprobs is {}; allowed is 0 to the vocabulary of {}", request.n_logprobs,
+                                       engine_.model().spec.n_vocab));
+  }
+  if (!std::is_sorted(request.message_ends.begin(), request.message_ends.end())) {
+    refuse(Kind::kInvalid, "message_ends are not ascending");
+  }
+}
+
+std::unique_ptr<Stream> BatchEngine::Impl::submit(Request request) {
+  check(request);
+  SamplingParams& params = request.sampling.params;
+  const SamplerVocab facts =
+      engine_.sampler_vocab(request.output.ignore_eos,
+                            *params.dry_multiplier > 0 ? *params.dry_sequence_breakers : std::vector<std::string>{});
+  const auto events = std::make_shared<EventQueue>(request.n, static_cast<size_t>(options_.n_buffered_events), bell_);
+  const int64_t seed = *params.seed;
+  std::list<std::unique_ptr<Answer>> answers;
+  for (int i = 0; i < request.n; ++i) {
+    if (seed >= 0)
+      params.seed = static_cast<int64_t>((static_cast<uint64_t>(seed) + static_cast<uint64_t>(i)) & INT64_MAX);
+    auto answer = std::make_unique<Answer>(engine_.has_vocabulary() ? &engine_.tokenizer().vocab() : nullptr,
+                                           request.output, Sampler(request.sampling, facts));
+    for (int32_t id : request.ids) answer->sampler.accept(id);
+    answer->priority = request.priority;
+    answer->ids = request.ids;
+    answer->n_prompt = static_cast<int>(request.ids.size());
+    if (request.make_mask) answer->mask = request.make_mask();
+    answer->events = events;
+    answer->completion = i;
+    answer->n_logprobs = request.n_logprobs;
+    answer->message_ends = request.message_ends;
+    answers.push_back(std::move(answer));
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) throw RequestError(RequestError::Kind::kShutDown, "the engine is shutting down");
+    const int n_most = engine_.options().n_sequences + options_.n_queued;
+    if (n_open_ + request.n > n_most) {
+      throw RequestError(
+          RequestError::Kind::kQueueFull,
+          fmt::format("{} answers are running or waiting and {} is the most; try again later", n_open_, n_most));
+    }
+    n_open_ += request.n;
+    submitted_.splice(submitted_.end(), answers);
+  }
+  bell_->ring();
+  return std::make_unique<Stream>(events);
+}
+
+/// False when it is time to stop.
+bool BatchEngine::Impl::take_submitted() {
+  std::list<std::unique_ptr<Answer>> taken;
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) {
+      answers_.splice(answers_.end(), submitted_);
+      return false;
+    }
+    taken.swap(submitted_);
+  }
+  for (const auto& answer : taken) scheduler_.add(*answer);
+  answers_.splice(answers_.end(), taken);
+  return true;
+}
+
+/// Ends what was cancelled, and forgets what has ended; pauses answers whose readers are behind.
+void BatchEngine::Impl::sweep() {
+  for (const auto& answer : answers_) {
+    answer->blocked = answer->events->is_full();
+    if (!answer->finished && answer->events->is_cancelled()) finish(*answer, FinishReason::kCancelled);
+  }
+  answers_.remove_if([](const auto& answer) { return answer->finished; });
+}
+
+void BatchEngine::Impl::work() {
+  std::string error;
+  try {
+    while (take_submitted()) {
+      sweep();
+      const bool did_something = step();
+      if (options_.check_invariants) scheduler_.check_invariants();
+      {
+        const std::lock_guard lock(mutex_);
+        counts_ = scheduler_.counts();
+      }
+      if (!did_something) bell_->wait();
+    }
+  } catch (const std::exception& bug) {  // books that are wrong cannot be worked with, but readers must not hang
+    error = bug.what();
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  take_submitted();
+  for (const auto& answer : answers_) {
+    answer->arrival = 0;  // the scheduler has had its day
+    if (!answer->finished) finish(*answer, error.empty() ? FinishReason::kCancelled : FinishReason::kError, error);
+  }
+}
+
+/// Plans and computes one step; false when there is nothing to do.
+bool BatchEngine::Impl::step() {
+  const std::span<const Scheduler::Share> planned = scheduler_.plan();
+  const std::vector<Scheduler::Share> plan(planned.begin(), planned.end());  // finishing answers change the scheduler's
+  if (plan.empty()) return scheduler_.is_loading();
+  std::vector<Answer*> speakers;
+  std::vector<int> last_rows;
+  int n_rows = 0;
+  for (const Scheduler::Share& share : plan) {
+    auto& answer = static_cast<Answer&>(*share.job);
+    if (!answer.begun) answer.begun = Clock::now();
+    n_rows += share.count;
+    if (!share.is_last()) continue;
+    speakers.push_back(&answer);
+    last_rows.push_back(n_rows - 1);
+  }
+  std::span<const float> logits;
+  try {
+    logits = compute(plan, last_rows);
+  } catch (const std::exception& error) {
+    scheduler_.reset();
+    for (const Scheduler::Share& share : plan)
+      finish(static_cast<Answer&>(*share.job), FinishReason::kError, error.what());
+    return true;
+  }
+  const auto n_vocab = static_cast<size_t>(engine_.model().spec.n_vocab);
+  scheduler_.finish();
+  if (store_) {
+    for (const Scheduler::Share& share : plan) store_->save(*share.job, share.from, share.from + share.count);
+  }
+  // A choice looks at the whole vocabulary and concerns one answer; what it leads to concerns all.
+  choosers_.parallel_for(static_cast<int64_t>(speakers.size()), 1, [&](int64_t begin, int64_t end, int) {
+    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
+      choose(*speakers[i], logits.subspan(i * n_vocab, n_vocab));
+    }
+  });
+  for (Answer* answer : speakers) speak(*answer);
+  return true;
+}
+
+/// Logits of `last_rows`, one after the other.
+std::span<const float> BatchEngine::Impl::compute(std::span<const Scheduler::Share> plan,
+                                                  std::span<const int> last_rows) {
+  rows_.clear();
+  for (const Scheduler::Share& share : plan) {
+    for (int i = share.from; i < share.from + share.count; ++i) {
+      rows_.push_back({share.job->ids[static_cast<size_t>(i)], i, share.job->sequence});
+    }
+  }
+  engine_.decoder().forward(rows_);
+  return engine_.decoder().logits(last_rows);
+}
+
+/// All of an answer's rows are computed and its next id is chosen.
+void BatchEngine::Impl::speak(Answer& answer) {
+  if (!answer.spoke) answer.spoke = Clock::now();
+  Generation& generation = answer.generation;
+  if (!answer.choice.error.empty()) {
+    finish(answer, FinishReason::kError, std::move(answer.choice.error));
+    return;
+  }
+  if (!generation.is_over()) {
+    Event event{.completion = answer.completion,
+                .id = answer.choice.id,
+                .text = generation.push(answer.choice.id),
+                .logprobs = std::move(answer.choice.logprobs),
+                .finish = {}};
+    const bool is_output = generation.result().end_id < 0;
+    // The last id of an answer is not computed, so it may be one more than the context has.
+    if (static_cast<int>(answer.ids.size()) >= engine_.n_ctx()) generation.stop(FinishReason::kContextFull);
+    if (!generation.is_over()) answer.ids.push_back(event.id);
+    if (is_output) answer.events->push(std::move(event));
+  }
+  if (generation.is_over()) finish(answer, generation.result().reason);
+}
+
+void BatchEngine::Impl::finish(Answer& answer, FinishReason reason, std::string error) {
+  if (store_) store_->note_used(answer);
+  if (answer.arrival != 0) scheduler_.remove(answer);  // else it was submitted too late to be known there
+  answer.finished = true;
+  const Clock::time_point now = Clock::now();
+  Generation& generation = answer.generation;
+  generation.stop(reason);
+  Event event{
+      .completion = answer.completion, .id = -1, .text = generation.finish(), .logprobs = {}, .finish = Finish{}};
+  Finish& finish = *event.finish;
+  finish.reason = generation.result().reason;
+  finish.end_id = generation.result().end_id;
+  finish.stopping_string = generation.result().stopping_string;
+  finish.error = std::move(error);
+  finish.cache = report(answer);
+  const Clock::time_point begun = answer.begun.value_or(now), spoke = answer.spoke.value_or(now);
+  finish.queue_seconds = seconds_between(answer.submitted, begun);
+  finish.timings = {.n_cached = finish.cache.n_cached,
+                    .n_prompt = answer.n_prompt_computed,
+                    .prompt_seconds = seconds_between(begun, spoke),
+                    .n_predicted = static_cast<int>(generation.result().ids.size()),
+                    .predicted_seconds = seconds_between(spoke, now)};
+  {
+    const std::lock_guard lock(mutex_);
+    --n_open_;
+    counts_ = scheduler_.counts();
+  }
+  answer.events->push(std::move(event));
+}
+
+CacheReport BatchEngine::Impl::report(const Answer& answer) const {
+  // An answer that was cancelled early may have seen neither cache nor model; one that was preempted read some twice.
+  CacheReport report{.n_prompt = answer.n_prompt, .n_cached = 0, .parting = {}};
+  if (answer.spoke) report.n_cached = std::max(0, answer.n_prompt - answer.n_prompt_computed);
+  if (!answer.divergence) return report;
+  const auto text = [&](const std::vector<int32_t>& ids) {
+    return engine_.has_vocabulary() ? engine_.tokenizer().decode(ids) : std::string();
+  };
+  report.parting = {.position = answer.divergence->position,
+                    .message = message_at(answer.message_ends, answer.divergence->position),
+                    .prompt_text = text(answer.divergence->prompt_ids),
+                    .cached_text = text(answer.divergence->cached_ids)};
+  return report;
+}
+
+BatchEngine::BatchEngine(Engine engine, const BatchOptions& options)
+    : impl_(std::make_unique<Impl>(std::move(engine), options)) {}
+BatchEngine::~BatchEngine() = default;
+std::unique_ptr<Stream> BatchEngine::submit(Request request) {
+  return impl_->submit(std::move(request));
+}
+BatchEngine::Status BatchEngine::status() const {
+  return impl_->status();
+}
+const Engine& BatchEngine::engine() const {
+  return impl_->engine();
+}
+void BatchEngine::flush_store() {
+  impl_->flush_store();
+}
+
+}  // namespace glint

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/event_stream.h"
+
+#include "base/check.h"
+
+namespace glint {
+
+void Doorbell::ring() {
+  const std::lock_guard lock(mutex_);
+  rung_ = true;
+  rung_changed_.notify_one();
+}
+
+void Doorbell::wait() {
+  std::unique_lock lock(mutex_);
+  rung_changed_.wait(lock, [this] { return rung_; });
+  rung_ = false;
+}
+
+EventQueue::EventQueue(int n_open, size_t capacity, std::shared_ptr<Doorbell> bell)
+    : n_open_(n_open), capacity_(capacity), bell_(std::move(bell)) {
+  GLINT_CHECK(n_open >= 1 && capacity >= 1);
+}
+
+void EventQueue::push(Event event) {
+  const std::lock_guard lock(mutex_);
+  if (event.finish) --n_open_;
+  events_.push_back(std::move(event));
+  pushed_.notify_one();
+}
+
+bool EventQueue::is_full() const {
+  const std::lock_guard lock(mutex_);
+  return events_.size() >= capacity_;
+}
+
+std::optional<Event> EventQueue::pop(std::optional<std::chrono::steady_clock::time_point> deadline) {
+  std::unique_lock lock(mutex_);
+  const auto ready = [this] { return !events_.empty() || n_open_ == 0; };
+  if (deadline) {
+    pushed_.wait_until(lock, *deadline, ready);
+  } else {
+    pushed_.wait(lock, ready);
+  }
+  if (events_.empty()) return std::nullopt;
+  Event event = std::move(events_.front());
+  events_.pop_front();
+  const bool has_room_again = events_.size() + 1 == capacity_;
+  lock.unlock();
+  if (has_room_again) bell_->ring();
+  return event;
+}
+
+bool EventQueue::is_drained() const {
+  const std::lock_guard lock(mutex_);
+  return events_.empty() && n_open_ == 0;
+}
+
+void EventQueue::cancel() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (cancelled_ || n_open_ == 0) return;
+    cancelled_ = true;
+  }
+  bell_->ring();
+}
+
+bool EventQueue::is_cancelled() const {
+  const std::lock_guard lock(mutex_);
+  return cancelled_;
+}
+
+}  // namespace glint

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The way from the engine's thread to a request's: a queue of events with a bound. The engine never waits for a reader:
+// an answer whose queue is full is paused until the reader has caught up (engine/batch_engine.cpp). A reader who goes
+// away cancels what is still running.
+// Tested by tests/unit/engine/event_stream_test.cpp.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "engine/request.h"
+
+namespace glint {
+
+/// Wakes one thread. A ring while nobody waits is remembered.
+class Doorbell {
+ public:
+  void ring();
+  void wait();
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable rung_changed_;
+  bool rung_ = false;
+};
+
+/// Shared by the engine, which pushes, and one Stream. Safe from any thread.
+class EventQueue {
+ public:
+  /// `n_open` completions will finish; `bell` is rung when the engine should look at this queue again.
+  EventQueue(int n_open, size_t capacity, std::shared_ptr<Doorbell> bell);
+
+  /// Always succeeds: whoever produces looks at is_full() before it goes on.
+  void push(Event event);
+  bool is_full() const;
+  /// The oldest event; waits until `deadline`. Absent when none came, or when all completions have finished.
+  std::optional<Event> pop(std::optional<std::chrono::steady_clock::time_point> deadline);
+  /// All completions have finished and their events were popped.
+  bool is_drained() const;
+  void cancel();
+  bool is_cancelled() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::condition_variable pushed_;
+  std::deque<Event> events_;
+  int n_open_;
+  const size_t capacity_;
+  bool cancelled_ = false;
+  std::shared_ptr<Doorbell> bell_;
+};
+
+/// A reader's end. One thread at a time reads; cancel() is safe from any. May outlive the engine.
+class Stream {
+ public:
+  explicit Stream(std::shared_ptr<EventQueue> queue) : queue_(std::move(queue)) {}
+  /// Cancels what is still running.
+  ~Stream() { cancel(); }
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  /// The next event, as soon as there is one; absent when all completions have finished.
+  std::optional<Event> next() { return queue_->pop(std::nullopt); }
+  /// The same, but absent also when none came in time; is_over() tells the two apart.
+  std::optional<Event> next_within(std::chrono::milliseconds timeout) {
+    return queue_->pop(std::chrono::steady_clock::now() + timeout);
+  }
+  bool is_over() const { return queue_->is_drained(); }
+  /// Every completion that has not finished does so within one step, with FinishReason::kCancelled.
+  void cancel() { queue_->cancel(); }
+
+ private:
+  std::shared_ptr<EventQueue> queue_;
+};
+
+}  // namespace glint

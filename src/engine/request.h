@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a BatchEngine is asked, and what it answers: plain data that crosses threads.
+// Filled by the server's handlers; read by engine/batch_engine. Tested by tests/unit/engine/batch_engine_test.cpp.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/check.h"
+#include "engine/generation.h"
+#include "engine/sampler.h"
+#include "engine/scheduler.h"
+
+namespace glint {
+
+struct Request {
+  std::vector<int32_t> ids;   // the prompt
+  ResolvedSampling sampling;  // from resolve_sampling; with a seed, completion i has seed + i
+  GenerateOptions output;
+  Priority priority = Priority::kNormal;
+  int n = 1;            // completions; they share the prompt's pages
+  int n_logprobs = -1;  // alternatives reported with each token; 0: the token's own alone, -1: none
+  std::function<std::unique_ptr<TokenMask>()> make_mask;  // called once a completion; absent: every id may come
+  std::vector<int> message_ends;  // position after each message's last token, ascending; for the cache report
+};
+
+/// Why a request was not taken.
+class RequestError : public Error {
+ public:
+  enum class Kind { kInvalid, kContextLength, kQueueFull, kShutDown };
+  RequestError(Kind kind, const std::string& message) : Error(message), kind_(kind) {}
+  Kind kind() const { return kind_; }
+
+ private:
+  Kind kind_;
+};
+
+/// How much of a prompt the cache had, and where the nearest prompt that it knew went another way.
+struct CacheReport {
+  struct Parting {
+    int position = 0;         // of the first token that differs
+    int message = -1;         // index of the message it lies in; -1: none was named, or behind the last
+    std::string prompt_text;  // around the position, of both
+    std::string cached_text;
+  };
+  int n_prompt = 0;
+  int n_cached = 0;
+  std::optional<Parting> parting;
+};
+
+struct TokenLogprobs {
+  double chosen = 0;  // log(softmax(logits)), before any sampler
+  std::vector<TokenLogProbability> top;
+};
+
+struct Finish {
+  FinishReason reason = FinishReason::kLimit;
+  int32_t end_id = -1;          // for kEndOfText
+  std::string stopping_string;  // for kStopString
+  std::string error;            // for kError
+  CacheReport cache;
+  Timings timings;
+  double queue_seconds = 0;  // before the first of its tokens was computed
+};
+
+/// One chosen id and the text that became final with it, or the end of one completion (with text that was held back).
+struct Event {
+  int completion = 0;
+  int32_t id = -1;   // -1: none was chosen
+  std::string text;  // may be empty
+  std::optional<TokenLogprobs> logprobs;
+  std::optional<Finish> finish;  // set in the last event of a completion
+};
+
+}  // namespace glint

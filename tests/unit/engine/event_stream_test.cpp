@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The queue between the engine's thread and a reader: order, bound, end, and who wakes whom.
+#include "engine/event_stream.h"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+namespace glint {
+namespace {
+
+Event token(int32_t id) {
+  Event event;
+  event.id = id;
+  return event;
+}
+Event last() {
+  Event event;
+  event.finish = Finish{};
+  return event;
+}
+
+TEST(EventStream, EventsComeInOrderAndThenItIsOver) {
+  const auto queue = std::make_shared<EventQueue>(2, 10, std::make_shared<Doorbell>());
+  Stream stream(queue);
+  queue->push(token(1));
+  queue->push(last());
+  EXPECT_EQ(stream.next()->id, 1);
+  EXPECT_TRUE(stream.next()->finish);
+  EXPECT_FALSE(stream.is_over());  // one of two completions
+  EXPECT_FALSE(stream.next_within(std::chrono::milliseconds(1)));
+  queue->push(last());
+  EXPECT_TRUE(stream.next()->finish);
+  EXPECT_TRUE(stream.is_over());
+  EXPECT_FALSE(stream.next());
+}
+
+TEST(EventStream, FullIsRungForWhenThereIsRoomAgain) {
+  const auto bell = std::make_shared<Doorbell>();
+  const auto queue = std::make_shared<EventQueue>(1, 2, bell);
+  queue->push(token(1));
+  EXPECT_FALSE(queue->is_full());
+  queue->push(token(2));
+  EXPECT_TRUE(queue->is_full());
+  std::thread reader([&] { queue->pop(std::nullopt); });
+  bell->wait();
+  EXPECT_FALSE(queue->is_full());
+  reader.join();
+}
+
+TEST(EventStream, AReaderWhoGoesAwayCancels) {
+  const auto bell = std::make_shared<Doorbell>();
+  const auto queue = std::make_shared<EventQueue>(1, 2, bell);
+  { Stream stream(queue); }
+  bell->wait();
+  EXPECT_TRUE(queue->is_cancelled());
+  const auto finished = std::make_shared<EventQueue>(1, 2, bell);
+  finished->push(last());
+  { Stream stream(finished); }
+  EXPECT_FALSE(finished->is_cancelled());
+}
+
+TEST(EventStream, AWaitingReaderIsWoken) {
+  const auto queue = std::make_shared<EventQueue>(1, 2, std::make_shared<Doorbell>());
+  Stream stream(queue);
+  std::thread writer([&] { queue->push(token(5)); });
+  EXPECT_EQ(stream.next()->id, 5);
+  writer.join();
+}
+
+}  // namespace
+}  // namespace glint
