@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "grammar/schema_facets.h"
+
+#include <algorithm>
+
+namespace glint::grammar {
+namespace {
+
+constexpr size_t kMaxWork = 2'000'000;  // schemas absorbed: a second or so
+
+void check_bounds(const SchemaDocument& document, const Json* schema, const char* low, const char* high) {
+  const auto a = schema->find(low), b = schema->find(high);
+  if (a == schema->end() || b == schema->end() || !a->is_number() || !b->is_number()) return;
+  if (Decimal::of(*a) > Decimal::of(*b)) {
+    document.refuse(&*a, fmt::format("{} {} is above {} {}", low, a->dump(), high, b->dump()));
+  }
+}
+
+}  // namespace
+
+const std::vector<Facets>* SchemaReader::try_alternatives(const Conjunction& schemas) {
+  const auto known = alternatives_.find(schemas);
+  if (known != alternatives_.end()) return known->second.get();
+  constexpr size_t kMaxReadings = 8;
+  return n_readings_ < kMaxReadings ? &alternatives(schemas) : nullptr;
+}
+
+const std::vector<Facets>& SchemaReader::alternatives(const Conjunction& schemas) {
+  auto& known = alternatives_[schemas];
+  if (known) return *known;
+  ++n_readings_;
+  Reading reading;
+  reading.facets.origin = schemas.empty() ? &document_.root() : schemas[0];
+  const std::vector<const Json*> outer = std::move(path_);
+  path_.clear();
+  for (const Json* schema : schemas) absorb(schema, reading);
+  auto made = std::make_unique<std::vector<Facets>>();
+  expand(reading, *made);
+  path_ = outer;
+  --n_readings_;
+  known = std::move(made);
+  return *known;
+}
+
+void SchemaReader::absorb(const Json* schema, Reading& reading) {
+  if (++work_ > kMaxWork) document_.refuse(schema, "the schema's combinations are too many to work out");
+  if (std::find(path_.begin(), path_.end(), schema) != path_.end()) {
+    document_.refuse(schema, "the schema applies itself to the same value again, without end");
+  }
+  if (path_.size() >= options_.max_nesting) {
+    document_.refuse(schema, fmt::format("more than {} schemas nested at one value", options_.max_nesting));
+  }
+  if (!reading.seen.insert(schema).second || reading.never) return;
+  if (schema->is_boolean()) {
+    reading.never |= !schema->get<bool>();
+    return;
+  }
+  if (!schema->is_object()) document_.refuse(schema, "expected a schema: an object, true or false");
+  for (const auto& [low, high] : {std::pair{"minLength", "maxLength"}, {"minItems", "maxItems"},
+                                  {"minProperties", "maxProperties"}, {"minimum", "maximum"}}) {
+    check_bounds(document_, schema, low, high);
+  }
+  path_.push_back(schema);
+  for (const auto& [keyword, value] : schema->items()) {
+    const auto handler = handlers().find(keyword);
+    if (handler != handlers().end()) {
+      (this->*handler->second)(value, schema, reading);
+    } else if (!keyword.starts_with("x-")) {
+      unknown_keyword(keyword, value);
+    }
+  }
+  path_.pop_back();
+}
+
+void SchemaReader::expand(const Reading& reading, std::vector<Facets>& out) {
+  if (reading.never || reading.facets.types == 0) return;
+  if (reading.pending.empty()) {
+    if (out.size() >= options_.max_alternatives) {
+      document_.refuse(reading.facets.origin,
+                       fmt::format("anyOf, oneOf and dependencies make more than {} combinations", options_.max_alternatives));
+    }
+    out.push_back(reading.facets);
+    return;
+  }
+  const Disjunction& disjunction = reading.pending.front();
+  std::vector<std::vector<Facets>> branches;
+  for (const Json* branch : disjunction.branches) {
+    Reading with = reading;
+    with.pending.erase(with.pending.begin());
+    path_ = disjunction.path;
+    absorb(branch, with);
+    branches.emplace_back();
+    expand(with, branches.back());
+    if (out.size() + branches.back().size() > options_.max_alternatives) {
+      document_.refuse(disjunction.keyword, fmt::format("more than {} combinations", options_.max_alternatives));
+    }
+    if (!disjunction.exclusive) {
+      std::move(branches.back().begin(), branches.back().end(), std::back_inserter(out));
+      branches.pop_back();
+    }
+  }
+  if (!disjunction.exclusive) return;
+  require_disjoint(disjunction, branches);
+  for (std::vector<Facets>& branch : branches) std::move(branch.begin(), branch.end(), std::back_inserter(out));
+}
+
+void SchemaReader::require_disjoint(const Disjunction& disjunction, const std::vector<std::vector<Facets>>& branches) {
+  for (size_t i = 0; i < branches.size(); ++i) {
+    for (size_t j = 0; j < branches.size(); ++j) {
+      if (i == j) continue;
+      for (const Facets& a : branches[i]) {
+        for (const Facets& b : branches[j]) {
+          if (++work_ > kMaxWork) document_.refuse(disjunction.keyword, "the combinations are too many to work out");
+          if (excludes(a, b)) continue;
+          document_.unsupported(
+              disjunction.keyword,
+              fmt::format("oneOf is supported where its branches provably exclude each other, and branches {} and {} may "
+                          "both hold; use anyOf, or tell them apart by a required property with different const values",
+                          std::min(i, j), std::max(i, j)),
+              warnings_);
+          return;
+        }
+      }
+    }
+  }
+}
+
+Conjunction SchemaReader::item_schemas(const ArrayFacets& facets, size_t index) const {
+  Conjunction schemas;
+  for (const Json* source : facets.sources) {
+    const auto prefix = source->find("prefixItems");
+    const auto items = source->find("items");
+    if (prefix != source->end() && index < prefix->size()) {
+      schemas.push_back(&(*prefix)[index]);
+    } else if (items != source->end()) {
+      schemas.push_back(&*items);
+    }
+  }
+  return schemas;
+}
+
+Conjunction SchemaReader::property_schemas(const ObjectFacets& facets, const std::string& key) {
+  Conjunction schemas;
+  for (const Json* source : facets.sources) {
+    bool evaluated = false;
+    if (const auto properties = source->find("properties"); properties != source->end()) {
+      const auto property = properties->find(key);
+      if (property != properties->end()) schemas.push_back(&*property), evaluated = true;
+    }
+    if (const auto patterns = source->find("patternProperties"); patterns != source->end()) {
+      for (const auto& [pattern, schema] : patterns->items()) {
+        const CharDfa* matching = strings_.pattern(pattern, &schema);
+        if (matching != nullptr && matching->accepts(key)) schemas.push_back(&schema), evaluated = true;
+      }
+    }
+    const auto additional = source->find("additionalProperties");
+    if (!evaluated && additional != source->end()) schemas.push_back(&*additional);
+  }
+  return schemas;
+}
+
+bool SchemaReader::is_forbidden(const Conjunction& schemas) {
+  return std::any_of(schemas.begin(), schemas.end(), [](const Json* s) { return s->is_boolean() && !s->get<bool>(); });
+}
+
+std::vector<std::string> SchemaReader::declared_properties(const ObjectFacets& facets) const {
+  std::vector<std::string> keys;
+  std::set<std::string> seen;
+  const auto add = [&](const std::string& key) {
+    if (seen.insert(key).second) keys.push_back(key);
+  };
+  for (const Json* source : facets.sources) {
+    const auto properties = source->find("properties");
+    if (properties == source->end()) continue;
+    for (const auto& [key, schema] : properties->items()) add(key);
+  }
+  for (const std::string& key : facets.required) add(key);
+  return keys;
+}
+
+bool SchemaReader::allows_undeclared(const ObjectFacets& facets) const {
+  if (options_.open) return true;
+  bool declares = false;
+  for (const Json* source : facets.sources) {
+    if (source->contains("additionalProperties")) return true;  // if it is false, nothing satisfies it anyway
+    declares |= source->contains("patternProperties");
+    const auto properties = source->find("properties");
+    declares |= properties != source->end() && !properties->empty();
+  }
+  return !declares || facets.min_properties > declared_properties(facets).size();
+}
+
+}  // namespace glint::grammar
