@@ -144,7 +144,8 @@ void SchemaDocument::index_schema(const Json* schema, Place& place) {
     return found == schema->end() || !found->is_string() ? nullptr : &found->get_ref<const std::string&>();
   };
   const auto add = [&](std::string uri) {
-    if (!by_uri_.try_emplace(uri, schema).second) fail("schema: \"{}\" names two schemas", printable(uri));
+    if (by_uri_.try_emplace(uri, schema).second) return;
+    fail("schema {}/{}: \"{}\" names two schemas", place.parent ? pointer(place.parent) : "", place.step, printable(uri));
   };
   if (const std::string* id = text_of("$id")) {
     const std::string base = resolve_uri(base_[place.resource], std::string_view(*id).substr(0, id->find('#')));
