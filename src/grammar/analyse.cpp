@@ -191,8 +191,9 @@ void analyse(Lowered& lowered) {
   find_heights(lowered, reversed);
   const Lowered::Rule& root = lowered.rules[0];
   if (lowered.states[root.start].height == kDead) {
-    fail("grammar: \"{}\" can never be completed: every way through it needs itself or something impossible",
-         printable(root.name));
+    throw ImpossibleGrammar(fmt::format(
+        "grammar: \"{}\" can never be completed: every way through it needs itself or something impossible",
+        printable(root.name)));
   }
   remove_dead(lowered);
   find_nullable(lowered, Reversed(lowered));

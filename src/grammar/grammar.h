@@ -16,6 +16,8 @@
 #include <string>
 #include <vector>
 
+#include "base/check.h"
+
 namespace glint::grammar {
 
 inline constexpr uint32_t kUnbounded = UINT32_MAX;
@@ -50,6 +52,12 @@ struct Rule {
 struct GrammarLimits {
   size_t max_states = 1'000'000;
   size_t max_edges = 4'000'000;
+};
+
+/// The grammar has no text at all.
+class ImpossibleGrammar : public Error {
+ public:
+  using Error::Error;
 };
 
 /// Immutable once built; safe to use from any thread.

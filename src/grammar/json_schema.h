@@ -47,7 +47,7 @@ struct CompiledSchema {
 CompiledSchema compile_json_schema(const nlohmann::ordered_json& schema, const JsonSchemaOptions& options = {},
                                    const GrammarLimits& limits = {});
 /// The same for a schema as text; its nesting is checked while it is read.
-CompiledSchema compile_json_schema(std::string_view text, const JsonSchemaOptions& options = {},
+CompiledSchema compile_json_schema_text(std::string_view text, const JsonSchemaOptions& options = {},
                                    const GrammarLimits& limits = {});
 
 }  // namespace glint::grammar

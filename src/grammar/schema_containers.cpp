@@ -33,7 +33,7 @@ Builder::Expr SchemaValues::array(const Facets& facets) {
     has_items |= source->contains("items");
   }
   if (n_prefix > 0 && !has_items && arrays.min_items <= n_prefix) arrays.max_items = std::min<uint64_t>(arrays.max_items, n_prefix);
-  if (arrays.min_items > arrays.max_items) return builder_.never();
+  if (arrays.min_items > arrays.max_items) return never(facets.origin);
   if (!arrays.contains.empty()) {
     const bool plain = arrays.contains.size() == 1 && n_prefix == 0 && arrays.min_items <= 1 && arrays.max_items == kNoMaximum;
     if (plain) return array_with(facets, arrays.contains[0]);
@@ -190,9 +190,10 @@ Builder::Expr SchemaValues::members(const Facets& facets, const std::vector<Prop
   const uint64_t most = objects.max_properties;
   const uint64_t n_required = static_cast<uint64_t>(std::count_if(properties.begin(), properties.end(), [](const Property& p) { return p.required; }));
   if (least <= n_required) least = 0;
-  if (least > most || n_required > most) return builder_.never();
-  if (least > properties.size() + 1 && has_undeclared) {
-    // Undeclared keys may repeat, and a repeated one counts once.
+  if (least > most || n_required > most) return never(facets.origin);
+  // Undeclared keys may repeat, and a repeated one counts once: only the first is sure to be new.
+  const bool unsure = least > properties.size() + 1 && has_undeclared;
+  if (unsure) {
     reader_.document().unsupported(facets.origin, "\"minProperties\" above the number of declared properties plus one is not "
                                                   "supported; declare the properties", warnings_);
   }
@@ -227,7 +228,7 @@ Builder::Expr SchemaValues::members(const Facets& facets, const std::vector<Prop
         }
         const uint64_t need = less(least, count), room = less(most, counts ? count : 0);
         if (need == 0) network.edges.push_back({from, end, builder_.empty()});
-        if (room == 0 || !has_undeclared) continue;
+        if (room == 0 || !has_undeclared || (need > 1 && !unsure)) continue;
         const Expr rest = comma_due ? builder_.repeat(more, run_time_count(need), run_time_count(room))
                                     : builder_.sequence({undeclared, builder_.repeat(more, run_time_count(less(need, 1)), run_time_count(less(room, 1)))});
         network.edges.push_back({from, end, rest});

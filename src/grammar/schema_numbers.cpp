@@ -12,6 +12,9 @@ namespace glint::grammar {
 namespace {
 
 constexpr int64_t kMaxDivisor = 100000;
+constexpr int64_t kMaxCountedDivisor = 1000;  // up to here digits are counted too: states for every pair of both
+// Decimals of so many digits survive being read as doubles: bounds and multiples hold for the reader as well.
+constexpr int kExactDigits = 15;
 
 std::strong_ordering compare_magnitudes(const Decimal& a, const Decimal& b) {
   if (a.integer.size() != b.integer.size()) return a.integer.size() <=> b.integer.size();
@@ -72,7 +75,8 @@ class MagnitudeAutomaton {
   enum class Phase : uint8_t { kInteger, kZero, kPoint, kFraction };
   struct State {
     Phase phase = Phase::kInteger;
-    int n_digits = 0;  // of the part at hand
+    int n_digits = 0;   // of the part at hand
+    int n_integer = 0;  // in the fraction: digits before the point
     Side lower = Side::kEqual, upper = Side::kEqual;
     int64_t rest = 0;
     auto operator<=>(const State&) const = default;
@@ -113,17 +117,24 @@ class MagnitudeAutomaton {
     if (lower_) next.lower = integer_side(state.lower, next.n_digits, digit, *lower_);
     if (upper_) next.upper = integer_side(state.upper, next.n_digits, digit, *upper_);
     if (upper_ && static_cast<size_t>(next.n_digits) > upper_->value.integer.size()) return std::nullopt;
-    size_t longest = 0;
-    if (lower_) longest = lower_->value.integer.size();
-    if (upper_) longest = std::max(longest, upper_->value.integer.size());
-    if (divisor_.whole > 1) {
-      next.rest = (state.rest * 10 + (digit - '0')) % divisor_.whole;
-      // Counting digits as well would multiply the states; past the bounds' lengths they need not be told apart.
-      next.n_digits = std::min(next.n_digits, static_cast<int>(longest) + 1);
-    } else if (next.n_digits > std::max(kMaxDigits, static_cast<int>(longest))) {
+    const int longest = longest_of(&Decimal::integer);
+    next.rest = (state.rest * 10 + (digit - '0')) % divisor_.whole;
+    if (divisor_.whole > kMaxCountedDivisor) {
+      next.n_digits = std::min(next.n_digits, longest + 1);  // past the bounds' lengths they need not be told apart
+    } else if (next.n_digits > std::max(longest, divisor_.given ? kExactDigits : kMaxDigits)) {
       return std::nullopt;
     }
     return next;
+  }
+
+  int longest_of(std::string Decimal::* part) const {
+    const size_t low = lower_ ? (lower_->value.*part).size() : 0, high = upper_ ? (upper_->value.*part).size() : 0;
+    return static_cast<int>(std::max(low, high));
+  }
+
+  int max_fraction(int n_integer) const {
+    if (divisor_.given) return std::max(static_cast<int>(divisor_.places), 1);
+    return std::max(kExactDigits - n_integer, longest_of(&Decimal::fraction));
   }
 
   /// The integer part is over: a shorter one is below, whatever its digits.
@@ -132,9 +143,12 @@ class MagnitudeAutomaton {
   }
 
   State at_point(const State& state) const {
-    State next{Phase::kPoint, 0, settled(state.lower, state.n_digits, lower_), settled(state.upper, state.n_digits, upper_)};
-    next.rest = state.rest;
-    return next;
+    return {.phase = Phase::kPoint,
+            .n_digits = 0,
+            .n_integer = state.n_digits,
+            .lower = settled(state.lower, state.n_digits, lower_),
+            .upper = settled(state.upper, state.n_digits, upper_),
+            .rest = state.rest};
   }
 
   std::optional<State> after_fraction_digit(const State& state, char digit) const {
@@ -142,7 +156,7 @@ class MagnitudeAutomaton {
     next.phase = Phase::kFraction;
     const auto place = static_cast<size_t>(state.n_digits);
     next.n_digits = state.n_digits + 1;
-    if (next.n_digits > kMaxDigits) return std::nullopt;
+    if (next.n_digits > max_fraction(state.n_integer)) return std::nullopt;
     const auto compare = [&](Side& side, const std::optional<NumberBound>& bound) {
       if (!bound || side != Side::kEqual) return;
       side = side_of(digit, place < bound->value.fraction.size() ? bound->value.fraction[place] : '0');

@@ -20,6 +20,7 @@ Builder::Expr SchemaValues::root() {
     pending_.pop_back();
     std::vector<Expr> choices;
     for (const Facets& facets : reader_.alternatives(schemas)) choices.push_back(alternative(facets));
+    if (choices.empty()) choices.push_back(never(schemas[0]));
     builder_.define(rule, builder_.alternatives(std::move(choices)));
   }
   return call;
@@ -38,6 +39,11 @@ Builder::Expr SchemaValues::value(const Conjunction& schemas) {
   return builder_.call(place->second);
 }
 
+Builder::Expr SchemaValues::never(const Json* origin) {
+  if (impossible_.empty()) impossible_ = printable(reader_.document().pointer(origin), 300);
+  return builder_.never();
+}
+
 Builder::Expr SchemaValues::separator(const char* mark) {
   return builder_.sequence({builder_.bytes(mark), builder_.optional(builder_.bytes(" "))});
 }
@@ -48,7 +54,7 @@ Builder::Expr SchemaValues::alternative(const Facets& facets) {
     for (const Json* value : *facets.values) {
       if (reader_.admits(facets, *value)) choices.push_back(literal(*value));
     }
-    return builder_.alternatives(std::move(choices));
+    return choices.empty() ? never(facets.origin) : builder_.alternatives(std::move(choices));
   }
   for (const Json& simple : {Json(nullptr), Json(true), Json(false)}) {
     if (reader_.admits(facets, simple)) choices.push_back(literal(simple));
@@ -105,6 +111,7 @@ Builder::Expr SchemaValues::number(const Facets& facets) {
       try {
         CharDfa dfa = number_automaton(facets.numbers, integers_only, SchemaStrings::kLimit);
         reader_.strings().spend(dfa, facets.origin);
+        if (dfa.empty()) return never(facets.origin);
         return builder_.automaton(std::move(dfa), Encoding::kPlain);
       } catch (const Error& error) {
         if (std::string_view(error.what()).starts_with("schema ")) throw;
@@ -144,20 +151,22 @@ Builder::Expr SchemaValues::any_character() {
 }
 
 Builder::Expr SchemaValues::string(const StringFacets& facets, const Json* origin) {
-  if (facets.min_length > facets.max_length) return builder_.never();
+  if (facets.min_length > facets.max_length) return never(origin);
   const Expr quote = builder_.bytes("\"");
   std::string key = fmt::format("string {}..{}", facets.min_length, facets.max_length);
   if (facets.only_lengths()) {
     return shared(key, [&] {
-      const Expr character = shared("character", [&] { return any_character(); });
-      return builder_.sequence({quote, builder_.repeat(character, run_time_count(facets.min_length), run_time_count(facets.max_length)), quote});
+      if (!character_) character_ = any_character();
+      return builder_.sequence({quote, builder_.repeat(*character_, run_time_count(facets.min_length), run_time_count(facets.max_length)), quote});
     });
   }
   for (const std::string& format : facets.formats) key += " " + format;
   for (const Json* pattern : facets.patterns) key += " " + pattern->dump();
   for (const std::string& excluded : facets.excluded) key += " not " + Json(excluded).dump();
   return shared(key, [&] {
-    return builder_.sequence({quote, builder_.automaton(reader_.strings().automaton(facets, origin), Encoding::kJsonString), quote});
+    CharDfa dfa = reader_.strings().automaton(facets, origin);
+    if (dfa.empty()) return never(origin);
+    return builder_.sequence({quote, builder_.automaton(std::move(dfa), Encoding::kJsonString), quote});
   });
 }
 

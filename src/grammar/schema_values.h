@@ -6,6 +6,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,12 +22,15 @@ class SchemaValues {
 
   /// A call of the rule of all values that satisfy the document's root. Defines every rule that it needs.
   Builder::Expr root();
+  /// Pointer of the first schema that was found to have no value, empty if none was.
+  const std::string& impossible() const { return impossible_; }
 
  private:
   using Expr = Builder::Expr;
   using Network = Builder::Network;
 
   Expr value(const Conjunction& schemas);
+  Expr never(const Json* origin);
   Expr alternative(const Facets& facets);
   Expr literal(const Json& value);
   Expr number(const Facets& facets);
@@ -57,6 +61,8 @@ class SchemaValues {
   std::map<Conjunction, int32_t> rules_;
   std::vector<std::pair<Conjunction, int32_t>> pending_;
   std::map<std::string, int32_t> shared_;
+  std::optional<Expr> character_;  // one for all strings, so that their counted loops are one rule
+  std::string impossible_;
 };
 
 template <class Make>

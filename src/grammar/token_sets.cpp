@@ -10,6 +10,8 @@ namespace {
 
 constexpr size_t kMaxSets = 1024;      // 20 MB for a vocabulary of 154,880
 constexpr size_t kMaxConfigs = 20000;  // of the machine that makes them
+// Counters are told apart up to this: tokens of more bytes, of which there are few, are left open where one is larger.
+constexpr uint32_t kHorizon = 32;
 
 MachineLimits halved(MachineLimits limits) {
   limits.max_depth -= limits.max_depth / 2;
@@ -64,11 +66,9 @@ std::shared_ptr<const TokenSet> TokenSets::of(const Machine& machine, Machine::T
   Place place{thread.state};
   const Machine::Frame& frame = machine.frame(thread.frame);
   if (thread.frame != Machine::kBottom && (frame.min_left > 0 || frame.max_left > 0)) {
-    // Every round reads a byte at least, so a token cannot tell larger counts apart.
-    const auto horizon = static_cast<uint32_t>(trie_->longest()) + 1;
     place.rule = frame.rule;
-    place.min_left = std::min(frame.min_left, horizon);
-    place.max_left = frame.max_left >= horizon ? kUnbounded : frame.max_left;
+    place.min_left = std::min(frame.min_left, kHorizon);
+    place.max_left = frame.max_left >= kHorizon ? kUnbounded : frame.max_left;
   }
   const std::lock_guard lock(mutex_);
   const auto known = sets_.find(place);
@@ -86,6 +86,8 @@ std::shared_ptr<const TokenSet> TokenSets::make(const Place& place) {
   const Machine::Config start = machine_.place(place.state, place.rule < 0 ? nullptr : &counter);
   const std::span<const TrieNode> nodes = trie_->nodes();
   const auto n_nodes = static_cast<int32_t>(nodes.size());
+  // Every round of a counted call reads a byte at least, so counts beyond the horizon are not met within it.
+  const bool clipped = place.rule >= 0 && (place.min_left == kHorizon || place.max_left == kUnbounded);
   std::vector<int32_t> allowed, open;
   path_[0] = start;
   left_place_[0] = false;  // whether the path may have left the place before its last byte
@@ -101,7 +103,8 @@ std::shared_ptr<const TokenSet> TokenSets::make(const Place& place) {
     path_[node.depth] = next;
     left_place_[node.depth] = left;
     if (node.tokens != node.tokens_end) {
-      if (next != Machine::kDead) {
+      const bool beyond = clipped && node.depth > static_cast<int32_t>(kHorizon);
+      if (next != Machine::kDead && !beyond) {
         for (const int32_t id : trie_->ids(node)) allowed.push_back(id);
       } else {
         open.push_back(i);

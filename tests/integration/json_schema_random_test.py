@@ -154,7 +154,9 @@ def main():
                 print(reply["error"], "|", json.dumps(schema, ensure_ascii=False)[:300])
             continue
         n_unfinished += reply["unfinished"]
-        validator = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
+        if reply["unfinished"] and "-v" in sys.argv:
+            print("unfinished", json.dumps(schema, ensure_ascii=False)[:600])
+        validator = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER)
         for text in reply["texts"]:
             n_texts += 1
             try:
