@@ -74,7 +74,8 @@ std::vector<int32_t> tokenize(const std::map<std::string, int32_t>& ids, const s
 void measure(const std::string& name, Grammar made, double compile_us, const std::shared_ptr<const TokenTrie>& trie,
              const std::vector<int32_t>& ids) {
   const auto sets = std::make_shared<TokenSets>(std::make_shared<const Grammar>(std::move(made)), trie);
-  fmt::print("{:<12} {:7} states, compiled in {:8.1f} ms, {} tokens\n", name, sets->grammar()->states.size(), compile_us / 1000, ids.size());
+  fmt::print("{:<12} {:7} states, compiled in {:8.1f} ms, {} tokens\n", name, sets->grammar()->states.size(),
+             compile_us / 1000, ids.size());
   for (const char* request : {"first", "second", "third"}) {
     const auto begin = Clock::now();
     Matcher matcher(sets);
@@ -95,17 +96,21 @@ void measure(const std::string& name, Grammar made, double compile_us, const std
     double sum = 0;
     for (const double t : times) sum += t;
     const auto n = static_cast<double>(times.size());
-    fmt::print("  {:<7} request: mask mean {:7.1f} us, median {:6.1f}, 99 % {:7.1f}, worst {:7.1f}; with accept {:7.1f} us a token{}\n",
-               request, sum / n, times[times.size() / 2], times[times.size() * 99 / 100], times.back(), total / n,
-               matcher.is_complete() ? "" : " (not complete)");
+    fmt::print(
+        "  {:<7} request: mask mean {:7.1f} us, median {:6.1f}, 99 % {:7.1f}, worst {:7.1f}; with accept {:7.1f} us a "
+        "token{}\n",
+        request, sum / n, times[times.size() / 2], times[times.size() * 99 / 100], times.back(), total / n,
+        matcher.is_complete() ? "" : " (not complete)");
   }
 }
 
-const char* const kPerson = R"({"type":"object","properties":{"name":{"type":"string"},"age":{"type":"integer","minimum":0,"maximum":150},
+const char* const kPerson =
+    R"({"type":"object","properties":{"name":{"type":"string"},"age":{"type":"integer","minimum":0,"maximum":150},
 "email":{"type":"string","format":"email"},"tags":{"type":"array","items":{"type":"string"},"maxItems":10},
 "address":{"type":"object","properties":{"street":{"type":"string","maxLength":100},"city":{"type":"string"},"zip":{"type":"string","pattern":"^[0-9]{5}$"}},
 "required":["street","city"]},"role":{"enum":["admin","editor","viewer"]},"active":{"type":"boolean"},"score":{"type":"number"}},"required":["name","age","role"]})";
-const char* const kPersonText = R"({"name": "Dr. Ada Lovelace of London", "age": 36, "email": "ada.lovelace@example.org", "tags": ["mathematics", "analytical engine", "poetry"], "address": {"street": "12 St. James's Square", "city": "London", "zip": "12345"}, "role": "admin", "active": true, "score": 99.25})";
+const char* const kPersonText =
+    R"({"name": "Dr. Ada Lovelace of London", "age": 36, "email": "ada.lovelace@example.org", "tags": ["mathematics", "analytical engine", "poetry"], "address": {"street": "12 St. James's Square", "city": "London", "zip": "12345"}, "role": "admin", "active": true, "score": 99.25})";
 
 Json big_schema() {
   Json schema = {{"type", "object"}, {"properties", Json::object()}, {"required", Json::array()}};
@@ -134,7 +139,8 @@ int main(int argc, char** argv) {
   const int32_t end = static_cast<int32_t>(tokens.size()) - 1;
   auto start = Clock::now();
   const auto trie = std::make_shared<const TokenTrie>(views, std::span(&end, 1));
-  fmt::print("{} tokens, {} nodes, longest {}, made in {:.1f} ms\n", tokens.size(), trie->nodes().size(), trie->longest(), microseconds_since(start) / 1000);
+  fmt::print("{} tokens, {} nodes, longest {}, made in {:.1f} ms\n", tokens.size(), trie->nodes().size(),
+             trie->longest(), microseconds_since(start) / 1000);
 
   const auto run_schema = [&](const char* name, const std::string& schema, const std::string& text) {
     start = Clock::now();
@@ -165,5 +171,6 @@ ws ::= | " " | "\n" [ \t]{0,20}
   measure("GBNF json", std::move(gbnf), microseconds_since(start), trie, tokenize(ids, kPersonText));
   start = Clock::now();
   Grammar regex = compile_regex("[A-Z][a-z]+( [A-Za-z][a-z']*)*\\.");
-  measure("regex", std::move(regex), microseconds_since(start), trie, tokenize(ids, "The quick brown fox jumps over the lazy dog and goes home."));
+  measure("regex", std::move(regex), microseconds_since(start), trie,
+          tokenize(ids, "The quick brown fox jumps over the lazy dog and goes home."));
 }

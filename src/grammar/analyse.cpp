@@ -28,8 +28,11 @@ struct Reversed {
   std::vector<std::vector<int32_t>> starts;         // state -> rules that start there
 
   explicit Reversed(const Lowered& lowered)
-      : silent(lowered.states.size()), bytes(lowered.states.size()), returns(lowered.states.size()),
-        callers(lowered.rules.size()), starts(lowered.states.size()) {
+      : silent(lowered.states.size()),
+        bytes(lowered.states.size()),
+        returns(lowered.states.size()),
+        callers(lowered.rules.size()),
+        starts(lowered.states.size()) {
     for (size_t s = 0; s < lowered.states.size(); ++s) {
       const auto from = static_cast<int32_t>(s);
       for (const int32_t to : lowered.states[s].silent) silent[to].push_back(from);
@@ -191,9 +194,9 @@ void analyse(Lowered& lowered) {
   find_heights(lowered, reversed);
   const Lowered::Rule& root = lowered.rules[0];
   if (lowered.states[root.start].height == kDead) {
-    throw ImpossibleGrammar(fmt::format(
-        "grammar: \"{}\" can never be completed: every way through it needs itself or something impossible",
-        printable(root.name)));
+    throw ImpossibleGrammar(
+        fmt::format("grammar: \"{}\" can never be completed: every way through it needs itself or something impossible",
+                    printable(root.name)));
   }
   remove_dead(lowered);
   find_nullable(lowered, Reversed(lowered));

@@ -59,7 +59,9 @@ Builder::Expr Builder::repeat(Expr body, uint32_t min, uint32_t max) {
   return add({.kind = Kind::kRepeat, .min = min, .max = max, .children = {body}, .unrolled = unrolled, .cost = cost});
 }
 
-Builder::Expr Builder::call(int32_t rule) { return add({.kind = Kind::kCall, .index = rule, .cost = 2}); }
+Builder::Expr Builder::call(int32_t rule) {
+  return add({.kind = Kind::kCall, .index = rule, .cost = 2});
+}
 
 Builder::Expr Builder::network(Network network) {
   uint64_t cost = static_cast<uint64_t>(network.n_states);

@@ -94,7 +94,9 @@ void CharDfa::trim() {
   states = std::move(kept);
 }
 
-CharDfa any_string() { return CharDfa{{{{{0, kLastChar, 0}}, true}}}; }
+CharDfa any_string() {
+  return CharDfa{{{{{0, kLastChar, 0}}, true}}};
+}
 
 CharDfa strings_of_length(uint64_t minimum, uint64_t maximum, const DfaLimit& limit) {
   if (minimum > maximum) return {};

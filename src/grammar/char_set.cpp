@@ -43,9 +43,13 @@ void split(char32_t low, char32_t high, std::vector<ByteSequence>& out) {
 
 }  // namespace
 
-CharSet::CharSet(std::vector<CharRange> ranges) : ranges_(std::move(ranges)) { normalise(); }
+CharSet::CharSet(std::vector<CharRange> ranges) : ranges_(std::move(ranges)) {
+  normalise();
+}
 
-CharSet CharSet::all() { return CharSet{{0, kLast}}; }
+CharSet CharSet::all() {
+  return CharSet{{0, kLast}};
+}
 
 void CharSet::normalise() {
   std::vector<CharRange> kept;

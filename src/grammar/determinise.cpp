@@ -101,7 +101,8 @@ class Determiniser {
     add_calls(members, merge);
     state.byte_edges_end = static_cast<uint32_t>(grammar_.byte_edges.size());
     state.call_edges_end = static_cast<uint32_t>(grammar_.call_edges.size());
-    state.only_final = state.final && state.byte_edges == state.byte_edges_end && state.call_edges == state.call_edges_end;
+    state.only_final =
+        state.final && state.byte_edges == state.byte_edges_end && state.call_edges == state.call_edges_end;
     grammar_.states.push_back(state);
     if (grammar_.states.size() > limits_.max_states || grammar_.byte_edges.size() > limits_.max_edges ||
         grammar_.call_edges.size() > limits_.max_edges) {
@@ -199,6 +200,8 @@ class Determiniser {
 
 }  // namespace
 
-Grammar determinise(const Lowered& lowered, const GrammarLimits& limits) { return Determiniser(lowered, limits).run(); }
+Grammar determinise(const Lowered& lowered, const GrammarLimits& limits) {
+  return Determiniser(lowered, limits).run();
+}
 
 }  // namespace glint::grammar

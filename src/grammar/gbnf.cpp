@@ -200,19 +200,27 @@ class GbnfParser {
     const char c = peek();
     ++at_;
     switch (c) {
-      case 'x': return hex(2);
-      case 'u': return hex(4);
-      case 'U': return hex(8);
-      case 't': return '\t';
-      case 'r': return '\r';
-      case 'n': return '\n';
+      case 'x':
+        return hex(2);
+      case 'u':
+        return hex(4);
+      case 'U':
+        return hex(8);
+      case 't':
+        return '\t';
+      case 'r':
+        return '\r';
+      case 'n':
+        return '\n';
       case '\\':
       case '"':
       case '[':
       case ']':
       case '-':
-      case '^': return static_cast<char32_t>(c);
-      default: error_at(start, "an unknown escape; known are \\n \\r \\t \\\\ \\\" \\[ \\] \\- \\^ \\xHH \\uHHHH \\UHHHHHHHH");
+      case '^':
+        return static_cast<char32_t>(c);
+      default:
+        error_at(start, "an unknown escape; known are \\n \\r \\t \\\\ \\\" \\[ \\] \\- \\^ \\xHH \\uHHHH \\UHHHHHHHH");
     }
   }
 
@@ -278,6 +286,8 @@ class GbnfParser {
 
 }  // namespace
 
-Grammar compile_gbnf(std::string_view text, const GrammarLimits& limits) { return GbnfParser(text, limits).parse(); }
+Grammar compile_gbnf(std::string_view text, const GrammarLimits& limits) {
+  return GbnfParser(text, limits).parse();
+}
 
 }  // namespace glint::grammar

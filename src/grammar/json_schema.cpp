@@ -43,7 +43,8 @@ CompiledSchema compile_json_schema(const nlohmann::ordered_json& schema, const J
   return compiled;
 }
 
-CompiledSchema compile_json_schema_text(std::string_view text, const JsonSchemaOptions& options, const GrammarLimits& limits) {
+CompiledSchema compile_json_schema_text(std::string_view text, const JsonSchemaOptions& options,
+                                        const GrammarLimits& limits) {
   const auto check_nesting = [&](int nesting, Json::parse_event_t, Json&) {
     if (nesting > static_cast<int>(options.max_nesting)) fail("schema: nested more than {} deep", options.max_nesting);
     return true;

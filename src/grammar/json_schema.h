@@ -48,6 +48,6 @@ CompiledSchema compile_json_schema(const nlohmann::ordered_json& schema, const J
                                    const GrammarLimits& limits = {});
 /// The same for a schema as text; its nesting is checked while it is read.
 CompiledSchema compile_json_schema_text(std::string_view text, const JsonSchemaOptions& options = {},
-                                   const GrammarLimits& limits = {});
+                                        const GrammarLimits& limits = {});
 
 }  // namespace glint::grammar

@@ -69,7 +69,8 @@ uint64_t Lowering::inline_cost(Expr expr, int nesting) const {
   constexpr uint64_t kNever = kMaxInlineCost + 1;
   if (nesting > kMaxInlineNesting || node.cost > kMaxInlineCost) return kNever;
   switch (node.kind) {
-    case Builder::Kind::kNetwork: return kNever;
+    case Builder::Kind::kNetwork:
+      return kNever;
     case Builder::Kind::kCall: {
       const Expr body = builder_.bodies_[node.index];
       return body < 0 ? kNever : inline_cost(body, nesting + 1);
@@ -77,7 +78,8 @@ uint64_t Lowering::inline_cost(Expr expr, int nesting) const {
     case Builder::Kind::kRepeat:
       if (!node.unrolled) return kNever;
       break;
-    default: break;
+    default:
+      break;
   }
   uint64_t cost = node.children.empty() ? node.cost : 1;
   for (const Expr child : node.children) {
@@ -91,11 +93,13 @@ uint64_t Lowering::inline_cost(Expr expr, int nesting) const {
 void Lowering::add(Expr expr, int32_t from, int32_t to) {
   const Builder::Node& node = builder_.nodes_[expr];
   switch (node.kind) {
-    case Builder::Kind::kBytes: return add_text(builder_.texts_[node.index], from, to);
+    case Builder::Kind::kBytes:
+      return add_text(builder_.texts_[node.index], from, to);
     case Builder::Kind::kChars:
       for (const CharRange& range : builder_.sets_[node.index].ranges()) add_range(range, from, to);
       return;
-    case Builder::Kind::kAutomaton: return add_automaton(builder_.automata_[node.index], from, to);
+    case Builder::Kind::kAutomaton:
+      return add_automaton(builder_.automata_[node.index], from, to);
     case Builder::Kind::kSequence: {
       int32_t at = from;
       for (const Expr child : node.children) {
@@ -108,7 +112,8 @@ void Lowering::add(Expr expr, int32_t from, int32_t to) {
     case Builder::Kind::kAlternatives:
       for (const Expr child : node.children) add(child, from, to);
       return;
-    case Builder::Kind::kRepeat: return add_repeat(node, from, to);
+    case Builder::Kind::kRepeat:
+      return add_repeat(node, from, to);
     case Builder::Kind::kCall: {
       const Expr body = builder_.bodies_[node.index];
       if (body >= 0 && inline_cost(body, 0) <= kMaxInlineCost) return add(body, from, to);
@@ -116,7 +121,8 @@ void Lowering::add(Expr expr, int32_t from, int32_t to) {
       lowered_.states[from].calls.push_back({rule, 1, 1, to});
       return;
     }
-    case Builder::Kind::kNetwork: return add_network(builder_.networks_[node.index], from, to);
+    case Builder::Kind::kNetwork:
+      return add_network(builder_.networks_[node.index], from, to);
   }
 }
 
@@ -171,7 +177,8 @@ void Lowering::add_escapes(CharRange range, int32_t from, int32_t to) {
   } else if (range.low <= 0x1F) {
     const int32_t after = add_state();
     add_byte(from, '\\', '\\', after);
-    add_control_escapes(static_cast<uint8_t>(range.low), static_cast<uint8_t>(std::min<char32_t>(range.high, 0x1F)), after, to);
+    add_control_escapes(static_cast<uint8_t>(range.low), static_cast<uint8_t>(std::min<char32_t>(range.high, 0x1F)),
+                        after, to);
   }
   for (const char c : {'"', '\\'}) {
     if (escaped(static_cast<char32_t>(c))) add_text({std::string{'\\', c}}, from, to);
@@ -203,7 +210,8 @@ void Lowering::add_control_escapes(uint8_t low, uint8_t high, int32_t after_back
     const int32_t digit = add_state();
     const auto row_digit = static_cast<uint8_t>('0' + row);
     add_byte(zeros, row_digit, row_digit, digit);
-    if (first <= 9) add_byte(digit, static_cast<uint8_t>('0' + first), static_cast<uint8_t>('0' + std::min(last, 9)), to);
+    if (first <= 9)
+      add_byte(digit, static_cast<uint8_t>('0' + first), static_cast<uint8_t>('0' + std::min(last, 9)), to);
     if (last >= 10) {
       const int letter = std::max(first, 10) - 10;
       add_byte(digit, static_cast<uint8_t>('a' + letter), static_cast<uint8_t>('a' + last - 10), to);

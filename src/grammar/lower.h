@@ -61,7 +61,7 @@ class Lowering {
   const Builder& builder_;
   const int32_t root_;
   Lowered lowered_;
-  std::vector<Expr> pending_;                           // body of each lowered rule
+  std::vector<Expr> pending_;                            // body of each lowered rule
   std::unordered_map<int32_t, int32_t> rules_, bodies_;  // declared rule, counted body -> lowered rule
   std::unordered_map<int32_t, int32_t> escapes_;         // target -> the state that reads what follows a backslash
   size_t n_edges_ = 0;

@@ -72,7 +72,9 @@ Machine::Config Machine::compute_step(Config config, uint8_t byte) {
   return next;
 }
 
-void Machine::visit(int32_t state, int32_t frame) { pending_.push_back({state, frame}); }
+void Machine::visit(int32_t state, int32_t frame) {
+  pending_.push_back({state, frame});
+}
 
 void Machine::close() {
   reached_.clear();
@@ -149,7 +151,8 @@ bool Machine::first_visit(Thread thread) {
       if (old_round[i] == round_) first_visit(old[i]);
     }
   }
-  const uint64_t key = static_cast<uint64_t>(static_cast<uint32_t>(thread.state)) << 32 | static_cast<uint32_t>(thread.frame);
+  const uint64_t key =
+      static_cast<uint64_t>(static_cast<uint32_t>(thread.state)) << 32 | static_cast<uint32_t>(thread.frame);
   for (size_t slot = mix(0, key) % visited_.size();; slot = (slot + 1) % visited_.size()) {
     if (visited_round_[slot] != round_) {
       visited_round_[slot] = round_;
@@ -175,7 +178,8 @@ Machine::Config Machine::intern_config(std::span<const Thread> threads, bool com
   const auto [begin, end] = config_ids_.equal_range(hash);
   for (auto it = begin; it != end; ++it) {
     const auto known = this->threads(it->second);
-    if (configs_[it->second].complete == complete && std::equal(known.begin(), known.end(), threads.begin(), threads.end())) {
+    if (configs_[it->second].complete == complete &&
+        std::equal(known.begin(), known.end(), threads.begin(), threads.end())) {
       return it->second;
     }
   }

@@ -24,8 +24,8 @@
 namespace glint::grammar {
 
 struct MachineLimits {
-  int32_t max_depth = 1000;     // frames
-  size_t max_threads = 2000;    // of a configuration
+  int32_t max_depth = 1000;      // frames
+  size_t max_threads = 2000;     // of a configuration
   size_t max_work = 50'000'000;  // threads looked at within one operation: a second or so
 };
 
@@ -110,7 +110,7 @@ class Machine {
   std::vector<Thread> pending_, reached_;
   std::vector<int32_t> fresh_;  // frames of empty-able rules entered without a byte read since
   bool complete_ = false;
-  std::vector<Thread> visited_;         // open addressing
+  std::vector<Thread> visited_;          // open addressing
   std::vector<uint32_t> visited_round_;  // round_ marks a slot as taken
   size_t n_visited_ = 0;
   uint32_t round_ = 0;

@@ -9,14 +9,17 @@ namespace glint::grammar {
 namespace {
 
 constexpr size_t kCachedMasks = 16;
-constexpr size_t kMaxConfigs = 8192;       // then all but the history is forgotten
+constexpr size_t kMaxConfigs = 8192;      // then all but the history is forgotten
 constexpr size_t kMaxThreadsOfSets = 64;  // beyond, one walk over the vocabulary is cheaper than joining sets
 
-void set_bit(std::span<uint64_t> words, int32_t id) { words[static_cast<size_t>(id) / 64] |= uint64_t{1} << (id % 64); }
+void set_bit(std::span<uint64_t> words, int32_t id) {
+  words[static_cast<size_t>(id) / 64] |= uint64_t{1} << (id % 64);
+}
 
 }  // namespace
 
-Matcher::Matcher(std::shared_ptr<TokenSets> sets) : sets_(std::move(sets)), machine_(sets_->grammar(), sets_->limits()) {
+Matcher::Matcher(std::shared_ptr<TokenSets> sets)
+    : sets_(std::move(sets)), machine_(sets_->grammar(), sets_->limits()) {
   history_.push_back({machine_.start(), false});
   path_.resize(static_cast<size_t>(sets_->trie()->longest()) + 1);
 }
@@ -26,7 +29,8 @@ bool Matcher::mask(std::span<uint64_t> words) {
   std::fill(words.begin(), words.end(), 0);
   if (is_finished()) return false;
   const Machine::Config config = history_.back().config;
-  const auto cached = std::find_if(cache_.begin(), cache_.end(), [&](const CachedMask& m) { return m.config == config; });
+  const auto cached =
+      std::find_if(cache_.begin(), cache_.end(), [&](const CachedMask& m) { return m.config == config; });
   if (cached != cache_.end()) {
     std::copy(cached->words.begin(), cached->words.end(), words.begin());
   } else {
@@ -42,9 +46,9 @@ bool Matcher::mask(std::span<uint64_t> words) {
 
 bool Matcher::may_use_sets(Machine::Config config) const {
   const auto threads = machine_.threads(config);
-  return threads.size() <= kMaxThreadsOfSets && std::all_of(threads.begin(), threads.end(), [&](Machine::Thread thread) {
-           return machine_.frame(thread.frame).depth <= sets_->set_depth();
-         });
+  return threads.size() <= kMaxThreadsOfSets &&
+         std::all_of(threads.begin(), threads.end(),
+                     [&](Machine::Thread thread) { return machine_.frame(thread.frame).depth <= sets_->set_depth(); });
 }
 
 void Matcher::compute(Machine::Config config, std::span<uint64_t> words) {

@@ -67,9 +67,12 @@ class NfaBuilder {
   /// Appends `node` to what ends in `from`; returns where it ends.
   int32_t add(const RegexNode& node, int32_t from) {
     switch (node.kind) {
-      case Kind::kEmpty: return from;
-      case Kind::kStart: return add_silent(from, Nfa::Silent::kAtStart);
-      case Kind::kEnd: return add_silent(from, Nfa::Silent::kAtEnd);
+      case Kind::kEmpty:
+        return from;
+      case Kind::kStart:
+        return add_silent(from, Nfa::Silent::kAtStart);
+      case Kind::kEnd:
+        return add_silent(from, Nfa::Silent::kAtEnd);
       case Kind::kChars: {
         const int32_t to = add_state();
         link(from, node.chars, to);
@@ -83,7 +86,8 @@ class NfaBuilder {
         for (const RegexNode& child : node.children) join(add(child, add_silent(from)), to);
         return to;
       }
-      case Kind::kRepeat: return add_repeat(node, from);
+      case Kind::kRepeat:
+        return add_repeat(node, from);
     }
     return from;
   }
@@ -231,9 +235,13 @@ CharDfa automaton(std::string_view pattern, bool anywhere, const DfaLimit& limit
 
 }  // namespace
 
-CharDfa regex_search(std::string_view pattern, const DfaLimit& limit) { return automaton(pattern, true, limit); }
+CharDfa regex_search(std::string_view pattern, const DfaLimit& limit) {
+  return automaton(pattern, true, limit);
+}
 
-CharDfa regex_full_match(std::string_view pattern, const DfaLimit& limit) { return automaton(pattern, false, limit); }
+CharDfa regex_full_match(std::string_view pattern, const DfaLimit& limit) {
+  return automaton(pattern, false, limit);
+}
 
 Grammar compile_regex(std::string_view pattern, const GrammarLimits& limits) {
   CharDfa dfa = regex_full_match(pattern);

@@ -27,7 +27,7 @@ const CharSet& word_characters() {
 
 // ECMA-262's WhiteSpace and LineTerminator.
 const CharSet& white_space() {
-  static const CharSet set{{0x09, 0x0D}, {0x20, 0x20}, {0xA0, 0xA0}, {0x1680, 0x1680}, {0x2000, 0x200A},
+  static const CharSet set{{0x09, 0x0D},     {0x20, 0x20},     {0xA0, 0xA0},     {0x1680, 0x1680}, {0x2000, 0x200A},
                            {0x2028, 0x2029}, {0x202F, 0x202F}, {0x205F, 0x205F}, {0x3000, 0x3000}, {0xFEFF, 0xFEFF}};
   return set;
 }
@@ -37,7 +37,9 @@ const CharSet& not_line_end() {
   return set;
 }
 
-RegexNode chars_node(CharSet set) { return {.kind = Kind::kChars, .chars = std::move(set)}; }
+RegexNode chars_node(CharSet set) {
+  return {.kind = Kind::kChars, .chars = std::move(set)};
+}
 
 class Parser {
  public:
@@ -213,29 +215,46 @@ class Parser {
     if (at_end()) error("a backslash at the end");
     const char32_t c = take_code_point();
     switch (c) {
-      case 'd': return digits();
-      case 'D': return ~digits();
-      case 'w': return word_characters();
-      case 'W': return ~word_characters();
-      case 's': return white_space();
-      case 'S': return ~white_space();
-      case 't': return CharSet::one('\t');
-      case 'n': return CharSet::one('\n');
-      case 'r': return CharSet::one('\r');
-      case 'f': return CharSet::one('\f');
-      case 'v': return CharSet::one('\v');
-      case 'c': return control_letter();
-      case 'x': return CharSet::one(hex(2));
-      case 'u': return CharSet::one(unicode_escape());
-      case 'p': return property();
-      case 'P': return ~property();
+      case 'd':
+        return digits();
+      case 'D':
+        return ~digits();
+      case 'w':
+        return word_characters();
+      case 'W':
+        return ~word_characters();
+      case 's':
+        return white_space();
+      case 'S':
+        return ~white_space();
+      case 't':
+        return CharSet::one('\t');
+      case 'n':
+        return CharSet::one('\n');
+      case 'r':
+        return CharSet::one('\r');
+      case 'f':
+        return CharSet::one('\f');
+      case 'v':
+        return CharSet::one('\v');
+      case 'c':
+        return control_letter();
+      case 'x':
+        return CharSet::one(hex(2));
+      case 'u':
+        return CharSet::one(unicode_escape());
+      case 'p':
+        return property();
+      case 'P':
+        return ~property();
       case 'b':
         if (in_class) return CharSet::one('\b');
         error("word boundaries are not supported");
       case '0':
         if (!at_end() && pattern_[at_] >= '0' && pattern_[at_] <= '9') error("octal escapes are not supported");
         return CharSet::one(0);
-      default: break;
+      default:
+        break;
     }
     if (c >= '1' && c <= '9') error("back-references are not supported");
     const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
@@ -254,7 +273,10 @@ class Parser {
     char32_t value = 0;
     for (int i = 0; i < n_digits; ++i) {
       const char c = at_end() ? '\0' : pattern_[at_];
-      const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+      const int digit = c >= '0' && c <= '9'   ? c - '0'
+                        : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                        : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                               : -1;
       if (digit < 0) error("an escape with too few hexadecimal digits");
       value = value * 16 + static_cast<char32_t>(digit);
       ++at_;
@@ -301,6 +323,8 @@ class Parser {
 
 }  // namespace
 
-RegexNode parse_regex(std::string_view pattern) { return Parser(pattern).parse(); }
+RegexNode parse_regex(std::string_view pattern) {
+  return Parser(pattern).parse();
+}
 
 }  // namespace glint::grammar

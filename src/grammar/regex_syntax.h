@@ -18,9 +18,9 @@ struct RegexNode {
   static constexpr uint32_t kUnbounded = UINT32_MAX;
 
   Kind kind = Kind::kEmpty;
-  CharSet chars = {};                      // kChars: any one of these
-  std::vector<RegexNode> children = {};    // kRepeat: one
-  uint32_t minimum = 0, maximum = 0;  // kRepeat
+  CharSet chars = {};                    // kChars: any one of these
+  std::vector<RegexNode> children = {};  // kRepeat: one
+  uint32_t minimum = 0, maximum = 0;     // kRepeat
 };
 
 /// Throws Error: what is wrong or unsupported and at which byte of the pattern.

@@ -32,13 +32,17 @@ Builder::Expr SchemaValues::array(const Facets& facets) {
     if (source->contains("prefixItems")) n_prefix = std::max(n_prefix, (*source)["prefixItems"].size());
     has_items |= source->contains("items");
   }
-  if (n_prefix > 0 && !has_items && arrays.min_items <= n_prefix) arrays.max_items = std::min<uint64_t>(arrays.max_items, n_prefix);
+  if (n_prefix > 0 && !has_items && arrays.min_items <= n_prefix)
+    arrays.max_items = std::min<uint64_t>(arrays.max_items, n_prefix);
   if (arrays.min_items > arrays.max_items) return never(facets.origin);
   if (!arrays.contains.empty()) {
-    const bool plain = arrays.contains.size() == 1 && n_prefix == 0 && arrays.min_items <= 1 && arrays.max_items == kNoMaximum;
+    const bool plain =
+        arrays.contains.size() == 1 && n_prefix == 0 && arrays.min_items <= 1 && arrays.max_items == kNoMaximum;
     if (plain) return array_with(facets, arrays.contains[0]);
-    reader_.document().unsupported(arrays.contains[0], "\"contains\" beside prefixItems, minItems, maxItems or another contains is "
-                                                       "not supported", warnings_);
+    reader_.document().unsupported(arrays.contains[0],
+                                   "\"contains\" beside prefixItems, minItems, maxItems or another contains is "
+                                   "not supported",
+                                   warnings_);
   }
   const Expr comma = separator(",");
   Network network;
@@ -65,7 +69,8 @@ Builder::Expr SchemaValues::array(const Facets& facets) {
       least = less(least, 1), most = less(most, 1);
     }
     const int32_t end = network.add_state();
-    network.edges.push_back({at, end, builder_.repeat(builder_.sequence({comma, item}), run_time_count(least), run_time_count(most))});
+    network.edges.push_back(
+        {at, end, builder_.repeat(builder_.sequence({comma, item}), run_time_count(least), run_time_count(most))});
     network.finals.push_back(end);
   }
   return builder_.sequence({builder_.bytes("["), builder_.network(std::move(network)), builder_.bytes("]")});
@@ -88,7 +93,8 @@ Builder::Expr SchemaValues::object(const Facets& facets) {
   const std::vector<Property> properties = properties_of(facets, taken);
   const bool has_undeclared = !facets.objects.sources.empty() || reader_.allows_undeclared(facets.objects);
   const Expr undeclared = has_undeclared ? undeclared_property(facets, taken) : builder_.never();
-  return builder_.sequence({builder_.bytes("{"), members(facets, properties, undeclared, has_undeclared), builder_.bytes("}")});
+  return builder_.sequence(
+      {builder_.bytes("{"), members(facets, properties, undeclared, has_undeclared), builder_.bytes("}")});
 }
 
 std::vector<SchemaValues::Property> SchemaValues::properties_of(const Facets& facets, std::vector<std::string>& taken) {
@@ -176,8 +182,9 @@ Builder::Expr SchemaValues::undeclared_property(const Facets& facets, const std:
     const bool any_key = taken.empty() && patterns.empty() && objects.names.empty();
     const Expr quote = builder_.bytes("\"");
     reader_.strings().spend(keys, facets.origin);
-    const Expr key = any_key ? string({}, facets.origin)
-                             : builder_.sequence({quote, builder_.automaton(std::move(keys), Encoding::kJsonString), quote});
+    const Expr key =
+        any_key ? string({}, facets.origin)
+                : builder_.sequence({quote, builder_.automaton(std::move(keys), Encoding::kJsonString), quote});
     choices.push_back(builder_.sequence({key, separator(":"), value(schemas)}));
   }
   return builder_.alternatives(std::move(choices));
@@ -188,17 +195,21 @@ Builder::Expr SchemaValues::members(const Facets& facets, const std::vector<Prop
   const ObjectFacets& objects = facets.objects;
   uint64_t least = objects.min_properties;
   const uint64_t most = objects.max_properties;
-  const uint64_t n_required = static_cast<uint64_t>(std::count_if(properties.begin(), properties.end(), [](const Property& p) { return p.required; }));
+  const uint64_t n_required = static_cast<uint64_t>(
+      std::count_if(properties.begin(), properties.end(), [](const Property& p) { return p.required; }));
   if (least <= n_required) least = 0;
   if (least > most || n_required > most) return never(facets.origin);
   // Undeclared keys may repeat, and a repeated one counts once: only the first is sure to be new.
   const bool unsure = least > properties.size() + 1 && has_undeclared;
   if (unsure) {
-    reader_.document().unsupported(facets.origin, "\"minProperties\" above the number of declared properties plus one is not "
-                                                  "supported; declare the properties", warnings_);
+    reader_.document().unsupported(facets.origin,
+                                   "\"minProperties\" above the number of declared properties plus one is not "
+                                   "supported; declare the properties",
+                                   warnings_);
   }
   const bool counts = least > 0 || most < properties.size() || (most != kNoMaximum && has_undeclared);
-  const uint64_t cap = !counts ? 0 : std::min<uint64_t>(most == kNoMaximum ? least : std::max(most, least), properties.size());
+  const uint64_t cap =
+      !counts ? 0 : std::min<uint64_t>(most == kNoMaximum ? least : std::max(most, least), properties.size());
   if ((properties.size() + 1) * (cap + 1) > kMaxObjectStates) {
     reader_.document().refuse(facets.origin, "minProperties or maxProperties with too many properties");
   }
@@ -229,8 +240,10 @@ Builder::Expr SchemaValues::members(const Facets& facets, const std::vector<Prop
         const uint64_t need = less(least, count), room = less(most, counts ? count : 0);
         if (need == 0) network.edges.push_back({from, end, builder_.empty()});
         if (room == 0 || !has_undeclared || (need > 1 && !unsure)) continue;
-        const Expr rest = comma_due ? builder_.repeat(more, run_time_count(need), run_time_count(room))
-                                    : builder_.sequence({undeclared, builder_.repeat(more, run_time_count(less(need, 1)), run_time_count(less(room, 1)))});
+        const Expr rest = comma_due
+                              ? builder_.repeat(more, run_time_count(need), run_time_count(room))
+                              : builder_.sequence({undeclared, builder_.repeat(more, run_time_count(less(need, 1)),
+                                                                               run_time_count(less(room, 1)))});
         network.edges.push_back({from, end, rest});
       }
     }

@@ -25,7 +25,10 @@ std::string escaped_step(std::string_view key) {
 /// Percent-decoding of a fragment; what is not %HH stays.
 std::string decoded(std::string_view text) {
   const auto digit = [](char c) {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
   };
   std::string out;
   for (size_t i = 0; i < text.size(); ++i) {
@@ -145,7 +148,8 @@ void SchemaDocument::index_schema(const Json* schema, Place& place) {
   };
   const auto add = [&](std::string uri) {
     if (by_uri_.try_emplace(uri, schema).second) return;
-    fail("schema {}/{}: \"{}\" names two schemas", place.parent ? pointer(place.parent) : "", place.step, printable(uri));
+    fail("schema {}/{}: \"{}\" names two schemas", place.parent ? pointer(place.parent) : "", place.step,
+         printable(uri));
   };
   if (const std::string* id = text_of("$id")) {
     const std::string base = resolve_uri(base_[place.resource], std::string_view(*id).substr(0, id->find('#')));
@@ -165,7 +169,8 @@ const SchemaDocument::Place* SchemaDocument::place_of(const Json* part) const {
 
 std::string SchemaDocument::pointer(const Json* part) const {
   std::vector<const std::string*> steps;
-  for (const Place* place = place_of(part); place != nullptr; place = place->parent ? place_of(place->parent) : nullptr) {
+  for (const Place* place = place_of(part); place != nullptr;
+       place = place->parent ? place_of(place->parent) : nullptr) {
     steps.push_back(&place->step);
   }
   std::string text;
@@ -179,7 +184,8 @@ const Json* SchemaDocument::walk(const Json* from, std::string_view json_pointer
     const size_t end = std::min(json_pointer.size(), json_pointer.find('/', begin));
     std::string step;
     for (size_t i = begin; i < end; ++i) {
-      const bool escape = json_pointer[i] == '~' && i + 1 < end && (json_pointer[i + 1] == '0' || json_pointer[i + 1] == '1');
+      const bool escape =
+          json_pointer[i] == '~' && i + 1 < end && (json_pointer[i + 1] == '0' || json_pointer[i + 1] == '1');
       step += escape ? (json_pointer[++i] == '0' ? '~' : '/') : json_pointer[i];
     }
     if (at->is_object()) {

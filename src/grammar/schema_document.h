@@ -24,7 +24,8 @@ using Json = nlohmann::ordered_json;
 
 class SchemaDocument {
  public:
-  /// `root` must outlive the document. Throws Error for one too large or too deep, and for an $id or $anchor used twice.
+  /// `root` must outlive the document. Throws Error for one too large or too deep, and for an $id or $anchor used
+  /// twice.
   SchemaDocument(const Json& root, const JsonSchemaOptions& options);
 
   const Json& root() const { return root_; }

@@ -56,8 +56,10 @@ void SchemaReader::absorb(const Json* schema, Reading& reading) {
     return;
   }
   if (!schema->is_object()) document_.refuse(schema, "expected a schema: an object, true or false");
-  for (const auto& [low, high] : {std::pair{"minLength", "maxLength"}, {"minItems", "maxItems"},
-                                  {"minProperties", "maxProperties"}, {"minimum", "maximum"}}) {
+  for (const auto& [low, high] : {std::pair{"minLength", "maxLength"},
+                                  {"minItems", "maxItems"},
+                                  {"minProperties", "maxProperties"},
+                                  {"minimum", "maximum"}}) {
     check_bounds(document_, schema, low, high);
   }
   path_.push_back(schema);
@@ -76,8 +78,9 @@ void SchemaReader::expand(const Reading& reading, std::vector<Facets>& out) {
   if (reading.never || reading.facets.types == 0) return;
   if (reading.pending.empty()) {
     if (out.size() >= options_.max_alternatives) {
-      document_.refuse(reading.facets.origin,
-                       fmt::format("anyOf, oneOf and dependencies make more than {} combinations", options_.max_alternatives));
+      document_.refuse(
+          reading.facets.origin,
+          fmt::format("anyOf, oneOf and dependencies make more than {} combinations", options_.max_alternatives));
     }
     out.push_back(reading.facets);
     return;
@@ -114,9 +117,10 @@ void SchemaReader::require_disjoint(const Disjunction& disjunction, const std::v
           if (excludes(a, b)) continue;
           document_.unsupported(
               disjunction.keyword,
-              fmt::format("oneOf is supported where its branches provably exclude each other, and branches {} and {} may "
-                          "both hold; use anyOf, or tell them apart by a required property with different const values",
-                          std::min(i, j), std::max(i, j)),
+              fmt::format(
+                  "oneOf is supported where its branches provably exclude each other, and branches {} and {} may "
+                  "both hold; use anyOf, or tell them apart by a required property with different const values",
+                  std::min(i, j), std::max(i, j)),
               warnings_);
           return;
         }

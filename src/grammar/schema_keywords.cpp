@@ -55,9 +55,9 @@ const std::map<std::string_view, SchemaReader::Handler>& SchemaReader::handlers(
   };
   static const std::map<std::string_view, Handler> all = [] {
     std::map<std::string_view, Handler> with = table;
-    for (const char* name : {"title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "$schema",
-                             "$id", "$anchor", "$dynamicAnchor", "$comment", "$defs", "definitions", "$vocabulary",
-                             "contentEncoding", "contentMediaType", "contentSchema"}) {
+    for (const char* name : {"title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly",
+                             "$schema", "$id", "$anchor", "$dynamicAnchor", "$comment", "$defs", "definitions",
+                             "$vocabulary", "contentEncoding", "contentMediaType", "contentSchema"}) {
       with.emplace(name, &R::annotation);
     }
     return with;
@@ -76,10 +76,11 @@ void SchemaReader::unknown_keyword(const std::string& keyword, const Json& value
       {"example", "draft 2020-12 has examples"},
   };
   const auto known = advice.find(keyword);
-  document_.unsupported(&value,
-                        fmt::format("unknown keyword \"{}\"; {}", printable(keyword),
-                                    known != advice.end() ? known->second : "leave it out, or call it \"x-...\" if it is a note"),
-                        warnings_);
+  document_.unsupported(
+      &value,
+      fmt::format("unknown keyword \"{}\"; {}", printable(keyword),
+                  known != advice.end() ? known->second : "leave it out, or call it \"x-...\" if it is a note"),
+      warnings_);
 }
 
 uint64_t SchemaReader::count_of(const Json& value) const {
@@ -112,8 +113,9 @@ void SchemaReader::read_type(const Json& value, const Json*, Reading& reading) {
   const auto add = [&](const Json& name) {
     const auto known = name.is_string() ? names.find(name.get_ref<const std::string&>()) : names.end();
     if (known == names.end()) {
-      document_.refuse(&name, fmt::format("unknown type {}; known are null, boolean, integer, number, string, array, object",
-                                          printable(name.dump(-1, ' ', true, Json::error_handler_t::replace))));
+      document_.refuse(&name,
+                       fmt::format("unknown type {}; known are null, boolean, integer, number, string, array, object",
+                                   printable(name.dump(-1, ' ', true, Json::error_handler_t::replace))));
     }
     types |= known->second;
   };
@@ -132,7 +134,9 @@ void SchemaReader::read_enum(const Json& value, const Json*, Reading& reading) {
   restrict_values(std::move(values), reading);
 }
 
-void SchemaReader::read_const(const Json& value, const Json*, Reading& reading) { restrict_values({&value}, reading); }
+void SchemaReader::read_const(const Json& value, const Json*, Reading& reading) {
+  restrict_values({&value}, reading);
+}
 
 void SchemaReader::restrict_values(std::vector<const Json*> values, Reading& reading) {
   auto& known = reading.facets.values;
@@ -168,8 +172,11 @@ void SchemaReader::read_not(const Json& value, const Json*, Reading& reading) {
     for (const Json& one : keyword == "enum" ? value.front() : value) facets.excluded.push_back(&one);
     return;
   }
-  document_.unsupported(&value, "\"not\" is supported for true, false, {\"type\": ...}, {\"const\": ...} and {\"enum\": ...} only; "
-                                "say what is allowed instead", warnings_);
+  document_.unsupported(
+      &value,
+      "\"not\" is supported for true, false, {\"type\": ...}, {\"const\": ...} and {\"enum\": ...} only; "
+      "say what is allowed instead",
+      warnings_);
 }
 
 void SchemaReader::read_reference(const Json& value, const Json* schema, Reading& reading) {
@@ -190,9 +197,13 @@ void SchemaReader::add_disjunction(const Json& value, bool exclusive, Reading& r
   reading.pending.push_back(std::move(disjunction));
 }
 
-void SchemaReader::read_any_of(const Json& value, const Json*, Reading& reading) { add_disjunction(value, false, reading); }
+void SchemaReader::read_any_of(const Json& value, const Json*, Reading& reading) {
+  add_disjunction(value, false, reading);
+}
 
-void SchemaReader::read_one_of(const Json& value, const Json*, Reading& reading) { add_disjunction(value, true, reading); }
+void SchemaReader::read_one_of(const Json& value, const Json*, Reading& reading) {
+  add_disjunction(value, true, reading);
+}
 
 void SchemaReader::read_dependent_required(const Json& value, const Json*, Reading& reading) {
   if (!value.is_object()) document_.refuse(&value, "expected an object of arrays of property names");
@@ -211,7 +222,8 @@ void SchemaReader::read_dependent_schemas(const Json& value, const Json*, Readin
 }
 
 /// Either the property `key` is absent, or `dependent` holds.
-void SchemaReader::add_dependency(const std::string& key, const Json* dependent, const Json& keyword, Reading& reading) {
+void SchemaReader::add_dependency(const std::string& key, const Json* dependent, const Json& keyword,
+                                  Reading& reading) {
   const Json*& absent = made_[{&keyword, "absent " + key}];
   if (absent == nullptr) absent = document_.adopt(Json{{"properties", {{key, false}}}}, &keyword);
   reading.pending.push_back({.keyword = &keyword, .branches = {absent, dependent}, .exclusive = false, .path = path_});
@@ -226,12 +238,14 @@ void SchemaReader::read_maximum(const Json& value, const Json*, Reading& reading
 }
 
 void SchemaReader::read_exclusive_minimum(const Json& value, const Json*, Reading& reading) {
-  if (value.is_boolean()) document_.refuse(&value, "expected a number: draft 2020-12 has exclusiveMinimum instead of minimum");
+  if (value.is_boolean())
+    document_.refuse(&value, "expected a number: draft 2020-12 has exclusiveMinimum instead of minimum");
   reading.facets.numbers.raise_lower({number_of(value), true});
 }
 
 void SchemaReader::read_exclusive_maximum(const Json& value, const Json*, Reading& reading) {
-  if (value.is_boolean()) document_.refuse(&value, "expected a number: draft 2020-12 has exclusiveMaximum instead of maximum");
+  if (value.is_boolean())
+    document_.refuse(&value, "expected a number: draft 2020-12 has exclusiveMaximum instead of maximum");
   reading.facets.numbers.drop_upper({number_of(value), true});
 }
 
@@ -239,7 +253,8 @@ void SchemaReader::read_multiple_of(const Json& value, const Json*, Reading& rea
   const Decimal multiple = number_of(value);
   if (multiple.negative || multiple.is_zero()) document_.refuse(&value, "expected a number above 0");
   try {
-    const CharDfa probe = number_automaton({.lower = {}, .upper = {}, .multiples = {multiple}}, false, {"multipleOf", 200000});
+    const CharDfa probe =
+        number_automaton({.lower = {}, .upper = {}, .multiples = {multiple}}, false, {"multipleOf", 200000});
   } catch (const Error& error) {
     return document_.unsupported(&value, error.what(), warnings_);
   }
@@ -270,7 +285,8 @@ void SchemaReader::read_format(const Json& value, const Json*, Reading& reading)
   if (is_annotation_format(name)) return;
   if (regex_of_format(name) == nullptr) {
     return document_.unsupported(
-        &value, fmt::format("format \"{}\" is not supported; leave it out, or give a pattern", printable(name)), warnings_);
+        &value, fmt::format("format \"{}\" is not supported; leave it out, or give a pattern", printable(name)),
+        warnings_);
   }
   auto& formats = reading.facets.strings.formats;
   if (std::find(formats.begin(), formats.end(), name) == formats.end()) formats.push_back(name);
@@ -320,8 +336,8 @@ void SchemaReader::read_unique_items(const Json& value, const Json* schema, Read
   const auto max = schema->find("maxItems");
   const bool at_most_one = reading.facets.arrays.max_items <= 1 || (max != schema->end() && count_of(*max) <= 1);
   if (!value.get<bool>() || at_most_one) return;
-  document_.unsupported(&value, "\"uniqueItems\" is not supported; an object with a boolean for each choice says the same",
-                        warnings_);
+  document_.unsupported(
+      &value, "\"uniqueItems\" is not supported; an object with a boolean for each choice says the same", warnings_);
 }
 
 void SchemaReader::read_min_properties(const Json& value, const Json*, Reading& reading) {
@@ -367,13 +383,15 @@ void SchemaReader::read_unevaluated(const Json& value, const Json* schema, Readi
   const bool properties = schema->contains("unevaluatedProperties") && &(*schema)["unevaluatedProperties"] == &value;
   const char* const name = properties ? "additionalProperties" : "items";
   bool alone = path_.size() == 1;
-  for (const char* applicator : {"$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "if", "dependentSchemas", "not", "contains"}) {
+  for (const char* applicator :
+       {"$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "if", "dependentSchemas", "not", "contains"}) {
     alone &= !schema->contains(applicator);
   }
   if (!alone) {
     return document_.unsupported(
-        &value, fmt::format("\"unevaluated{}\" beside other schemas is not supported; list all in one schema and use \"{}\"",
-                            properties ? "Properties" : "Items", name),
+        &value,
+        fmt::format("\"unevaluated{}\" beside other schemas is not supported; list all in one schema and use \"{}\"",
+                    properties ? "Properties" : "Items", name),
         warnings_);
   }
   if (schema->contains(name)) return;

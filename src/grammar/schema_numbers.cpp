@@ -50,14 +50,20 @@ std::optional<Divisor> divisor_of(const Decimal& multiple) {
 /// How the digits so far compare with a bound's.
 enum class Side : uint8_t { kBelow, kEqual, kAbove };
 
-Side side_of(char digit, char bound) { return digit < bound ? Side::kBelow : digit > bound ? Side::kAbove : Side::kEqual; }
+Side side_of(char digit, char bound) {
+  return digit < bound ? Side::kBelow : digit > bound ? Side::kAbove : Side::kEqual;
+}
 
 /// Automaton of the magnitudes between two bounds. A state is what must be known of the digits so far.
 class MagnitudeAutomaton {
  public:
-  MagnitudeAutomaton(std::optional<NumberBound> lower, std::optional<NumberBound> upper, Divisor divisor, bool integers_only,
-                     const DfaLimit& limit, CharDfa& out)
-      : lower_(std::move(lower)), upper_(std::move(upper)), divisor_(divisor), integers_only_(integers_only), limit_(limit),
+  MagnitudeAutomaton(std::optional<NumberBound> lower, std::optional<NumberBound> upper, Divisor divisor,
+                     bool integers_only, const DfaLimit& limit, CharDfa& out)
+      : lower_(std::move(lower)),
+        upper_(std::move(upper)),
+        divisor_(divisor),
+        integers_only_(integers_only),
+        limit_(limit),
         out_(out) {}
 
   /// Adds its states to `out`; returns the edges of its first digit.
@@ -127,7 +133,7 @@ class MagnitudeAutomaton {
     return next;
   }
 
-  int longest_of(std::string Decimal::* part) const {
+  int longest_of(std::string Decimal::*part) const {
     const size_t low = lower_ ? (lower_->value.*part).size() : 0, high = upper_ ? (upper_->value.*part).size() : 0;
     return static_cast<int>(std::max(low, high));
   }
@@ -220,7 +226,9 @@ NumberBound mirrored(NumberBound bound) {
 CharDfa automaton_of(const NumberBounds& bounds, Divisor divisor, bool integers_only, const DfaLimit& limit) {
   CharDfa dfa;
   dfa.states.resize(2);  // the start, and after the sign
-  const auto sign_of = [](const std::optional<NumberBound>& b) { return !b || b->value.is_zero() ? 0 : b->value.negative ? -1 : 1; };
+  const auto sign_of = [](const std::optional<NumberBound>& b) {
+    return !b || b->value.is_zero() ? 0 : b->value.negative ? -1 : 1;
+  };
   const int low = sign_of(bounds.lower), high = sign_of(bounds.upper);
   const bool negatives = !bounds.lower || low < 0, others = !bounds.upper || high >= 0;
   if (negatives) {
@@ -277,11 +285,13 @@ std::strong_ordering Decimal::operator<=>(const Decimal& other) const {
 }
 
 void NumberBounds::raise_lower(NumberBound bound) {
-  if (!lower || bound.value > lower->value || (bound.value == lower->value && bound.exclusive)) lower = std::move(bound);
+  if (!lower || bound.value > lower->value || (bound.value == lower->value && bound.exclusive))
+    lower = std::move(bound);
 }
 
 void NumberBounds::drop_upper(NumberBound bound) {
-  if (!upper || bound.value < upper->value || (bound.value == upper->value && bound.exclusive)) upper = std::move(bound);
+  if (!upper || bound.value < upper->value || (bound.value == upper->value && bound.exclusive))
+    upper = std::move(bound);
 }
 
 bool NumberBounds::admit(const Decimal& value) const {
@@ -304,7 +314,9 @@ bool NumberBounds::disjoint(const NumberBounds& other) const {
 }
 
 std::string NumberBounds::key() const {
-  const auto show = [](const std::optional<NumberBound>& b) { return b ? b->value.text() + (b->exclusive ? "!" : "") : "-"; };
+  const auto show = [](const std::optional<NumberBound>& b) {
+    return b ? b->value.text() + (b->exclusive ? "!" : "") : "-";
+  };
   std::string key = show(lower) + ".." + show(upper);
   for (const Decimal& multiple : multiples) key += "%" + multiple.text();
   return key;

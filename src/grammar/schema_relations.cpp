@@ -52,7 +52,8 @@ bool SchemaReader::admits(const Conjunction& schemas, const Json& value, int nes
 }
 
 bool SchemaReader::admits(const Facets& facets, const Json& value, int nesting) {
-  if (nesting > kMaxNesting) document_.refuse(facets.origin, fmt::format("values nested more than {} deep", kMaxNesting));
+  if (nesting > kMaxNesting)
+    document_.refuse(facets.origin, fmt::format("values nested more than {} deep", kMaxNesting));
   ++work_;
   const unsigned type = type_of(value);
   if ((facets.types & type) == 0) return false;
@@ -68,7 +69,8 @@ bool SchemaReader::admits(const Facets& facets, const Json& value, int nesting) 
       if (!admits(item_schemas(arrays, i), value[i], nesting + 1)) return false;
     }
     return std::all_of(arrays.contains.begin(), arrays.contains.end(), [&](const Json* contained) {
-      return std::any_of(value.begin(), value.end(), [&](const Json& v) { return admits(Conjunction{contained}, v, nesting + 1); });
+      return std::any_of(value.begin(), value.end(),
+                         [&](const Json& v) { return admits(Conjunction{contained}, v, nesting + 1); });
     });
   }
   if (type != kObject) return true;
@@ -130,7 +132,9 @@ bool SchemaReader::excludes_object(const Facets& made, const Facets& other, int 
   const ObjectFacets &a = made.objects, &b = other.objects;
   const std::vector<std::string> declared = declared_properties(a);
   const bool undeclared = allows_undeclared(a);
-  const auto is_declared = [&](const std::string& key) { return std::find(declared.begin(), declared.end(), key) != declared.end(); };
+  const auto is_declared = [&](const std::string& key) {
+    return std::find(declared.begin(), declared.end(), key) != declared.end();
+  };
   for (const std::string& key : b.required) {
     const Conjunction schemas = property_schemas(a, key);
     if (is_forbidden(schemas) || (!is_declared(key) && !undeclared && schemas.empty())) return true;

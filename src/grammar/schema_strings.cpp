@@ -10,8 +10,8 @@
 namespace glint::grammar {
 namespace {
 
-#define GLINT_FULL_DATE                                                                                                \
-  "(\\d{4}-(((0[13578]|1[02])-(0[1-9]|[12]\\d|3[01]))|((0[469]|11)-(0[1-9]|[12]\\d|30))|(02-(0[1-9]|1\\d|2[0-8])))|"    \
+#define GLINT_FULL_DATE                                                                                              \
+  "(\\d{4}-(((0[13578]|1[02])-(0[1-9]|[12]\\d|3[01]))|((0[469]|11)-(0[1-9]|[12]\\d|30))|(02-(0[1-9]|1\\d|2[0-8])))|" \
   "((\\d\\d(0[48]|[2468][048]|[13579][26]))|(([02468][048]|[13579][26])00))-02-29)"
 #define GLINT_FULL_TIME "([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,9})?([Zz]|[+-]([01]\\d|2[0-3]):[0-5]\\d)"
 #define GLINT_LABEL "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -19,17 +19,18 @@ namespace {
 #define GLINT_IPV4 "((25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)\\.){3}(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)"
 #define GLINT_H16 "[0-9A-Fa-f]{1,4}"
 #define GLINT_LS32 "(" GLINT_H16 ":" GLINT_H16 "|" GLINT_IPV4 ")"
-#define GLINT_IPV6                                                                                                     \
-  "((" GLINT_H16 ":){6}" GLINT_LS32 "|::(" GLINT_H16 ":){5}" GLINT_LS32 "|(" GLINT_H16 ")?::(" GLINT_H16 ":){4}"        \
-  GLINT_LS32 "|((" GLINT_H16 ":){0,1}" GLINT_H16 ")?::(" GLINT_H16 ":){3}" GLINT_LS32 "|((" GLINT_H16 ":){0,2}"         \
-  GLINT_H16 ")?::(" GLINT_H16 ":){2}" GLINT_LS32 "|((" GLINT_H16 ":){0,3}" GLINT_H16 ")?::" GLINT_H16 ":" GLINT_LS32    \
-  "|((" GLINT_H16 ":){0,4}" GLINT_H16 ")?::" GLINT_LS32 "|((" GLINT_H16 ":){0,5}" GLINT_H16 ")?::" GLINT_H16            \
-  "|((" GLINT_H16 ":){0,6}" GLINT_H16 ")?::)"
+#define GLINT_IPV6                                                                                              \
+  "((" GLINT_H16 ":){6}" GLINT_LS32 "|::(" GLINT_H16 ":){5}" GLINT_LS32 "|(" GLINT_H16 ")?::(" GLINT_H16        \
+  ":){4}" GLINT_LS32 "|((" GLINT_H16 ":){0,1}" GLINT_H16 ")?::(" GLINT_H16 ":){3}" GLINT_LS32 "|((" GLINT_H16   \
+  ":){0,2}" GLINT_H16 ")?::(" GLINT_H16 ":){2}" GLINT_LS32 "|((" GLINT_H16 ":){0,3}" GLINT_H16 ")?::" GLINT_H16 \
+  ":" GLINT_LS32 "|((" GLINT_H16 ":){0,4}" GLINT_H16 ")?::" GLINT_LS32 "|((" GLINT_H16 ":){0,5}" GLINT_H16      \
+  ")?::" GLINT_H16 "|((" GLINT_H16 ":){0,6}" GLINT_H16 ")?::)"
 #define GLINT_ATOM "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 // RFC 3986, the path, query and fragment together: unreserved, sub-delims, ":", "@", "/", "?" and %HH.
 #define GLINT_PCHAR "([A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})"
-#define GLINT_AUTHORITY                                                                                                \
-  "(([A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*@)?(\\[" GLINT_IPV6 "\\]|([A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)" \
+#define GLINT_AUTHORITY                                               \
+  "(([A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*@)?(\\[" GLINT_IPV6 \
+  "\\]|([A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)"                \
   "(:\\d*)?"
 
 struct Format {
@@ -49,14 +50,15 @@ constexpr std::array<Format, 14> kFormats = {{
     {"hostname", GLINT_HOSTNAME},
     {"ipv4", GLINT_IPV4},
     {"ipv6", GLINT_IPV6},
-    {"uri", "[A-Za-z][A-Za-z0-9+.-]*:(//" GLINT_AUTHORITY "([/?]" GLINT_PCHAR "*)?|(/?([A-Za-z0-9._~!$&'()*+,;=:@?-]|%[0-9A-Fa-f]{2})" GLINT_PCHAR
-            "*)?)(#" GLINT_PCHAR "*)?"},
+    {"uri", "[A-Za-z][A-Za-z0-9+.-]*:(//" GLINT_AUTHORITY "([/?]" GLINT_PCHAR
+            "*)?|(/?([A-Za-z0-9._~!$&'()*+,;=:@?-]|%[0-9A-Fa-f]{2})" GLINT_PCHAR "*)?)(#" GLINT_PCHAR "*)?"},
     {"json-pointer", "(/([^/~]|~[01])*)*"},
     {"relative-json-pointer", "(0|[1-9]\\d*)(#|(/([^/~]|~[01])*)*)"},
     {"byte", "([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"},
     {"uri-reference",
-     "([A-Za-z][A-Za-z0-9+.-]*:(//" GLINT_AUTHORITY "([/?]" GLINT_PCHAR "*)?|(/?([A-Za-z0-9._~!$&'()*+,;=:@?-]|%[0-9A-Fa-f]{2})" GLINT_PCHAR
-     "*)?)|//" GLINT_AUTHORITY "([/?]" GLINT_PCHAR "*)?|([A-Za-z0-9._~!$&'()*+,;=@-]|%[0-9A-Fa-f]{2})*([/?]" GLINT_PCHAR "*)?)(#" GLINT_PCHAR "*)?"},
+     "([A-Za-z][A-Za-z0-9+.-]*:(//" GLINT_AUTHORITY "([/?]" GLINT_PCHAR
+     "*)?|(/?([A-Za-z0-9._~!$&'()*+,;=:@?-]|%[0-9A-Fa-f]{2})" GLINT_PCHAR "*)?)|//" GLINT_AUTHORITY "([/?]" GLINT_PCHAR
+     "*)?|([A-Za-z0-9._~!$&'()*+,;=@-]|%[0-9A-Fa-f]{2})*([/?]" GLINT_PCHAR "*)?)(#" GLINT_PCHAR "*)?"},
 }};
 
 constexpr std::array<std::string_view, 6> kAnnotations = {"float", "double", "password", "binary", "int32", "int64"};
@@ -112,11 +114,13 @@ CharDfa SchemaStrings::automaton(const StringFacets& facets, const Json* origin)
     CharDfa dfa = any_string();
     for (const std::string& name : facets.formats) {
       auto known = formats_.find(name);
-      if (known == formats_.end()) known = formats_.emplace(name, regex_full_match(regex_of_format(name), kLimit)).first;
+      if (known == formats_.end())
+        known = formats_.emplace(name, regex_full_match(regex_of_format(name), kLimit)).first;
       dfa = intersection(dfa, known->second, kLimit);
     }
     for (const Json* node : facets.patterns) {
-      if (const CharDfa* matching = pattern(node->get_ref<const std::string&>(), node)) dfa = intersection(dfa, *matching, kLimit);
+      if (const CharDfa* matching = pattern(node->get_ref<const std::string&>(), node))
+        dfa = intersection(dfa, *matching, kLimit);
     }
     if (!facets.excluded.empty()) dfa = intersection(dfa, complement(one_of(facets.excluded)), kLimit);
     if (dfa.empty()) return dfa;

@@ -67,8 +67,8 @@ Builder::Expr SchemaValues::alternative(const Facets& facets) {
     if (excluded->is_object()) type = kObject;
     if (excluded->is_string()) strings.excluded.push_back(excluded->get<std::string>());
     if ((facets.types & type) != 0) {
-      reader_.document().unsupported(excluded, "\"not\" with a number, array or object is not supported; say what is allowed instead",
-                                     warnings_);
+      reader_.document().unsupported(
+          excluded, "\"not\" with a number, array or object is not supported; say what is allowed instead", warnings_);
     }
   }
   if ((facets.types & (kInteger | kFraction)) != 0) choices.push_back(number(facets));
@@ -128,7 +128,8 @@ Builder::Expr SchemaValues::number(const Facets& facets) {
     if (integers_only) return integer;
     const Expr fraction = builder_.sequence({builder_.bytes("."), builder_.repeat(digit, 1, kMaxDigits)});
     const Expr sign = builder_.optional(builder_.chars({{'+', '+'}, {'-', '-'}}));
-    const Expr exponent = builder_.sequence({builder_.chars({{'E', 'E'}, {'e', 'e'}}), sign, builder_.repeat(digit, 1, 3)});
+    const Expr exponent =
+        builder_.sequence({builder_.chars({{'E', 'E'}, {'e', 'e'}}), sign, builder_.repeat(digit, 1, 3)});
     return builder_.sequence({integer, builder_.optional(fraction), builder_.optional(exponent)});
   });
 }
@@ -141,12 +142,13 @@ Builder::Expr SchemaValues::any_character() {
   const Expr plain_unit = builder_.alternatives(
       {builder_.sequence({hex({{'0', '9'}, {'A', 'C'}, {'E', 'F'}, {'a', 'c'}, {'e', 'f'}}), digit, digit, digit}),
        builder_.sequence({d, hex({{'0', '7'}}), digit, digit})});
-  const Expr pair = builder_.sequence({d, hex({{'8', '9'}, {'A', 'B'}, {'a', 'b'}}), digit, digit, builder_.bytes("\\u"), d,
-                                       hex({{'C', 'F'}, {'c', 'f'}}), digit, digit});
+  const Expr pair = builder_.sequence({d, hex({{'8', '9'}, {'A', 'B'}, {'a', 'b'}}), digit, digit,
+                                       builder_.bytes("\\u"), d, hex({{'C', 'F'}, {'c', 'f'}}), digit, digit});
   return builder_.alternatives(
       {builder_.chars(~CharSet{{0, 0x1F}, {'"', '"'}, {'\\', '\\'}}),
-       builder_.sequence({builder_.bytes("\\"), hex({{'"', '"'}, {'/', '/'}, {'\\', '\\'}, {'b', 'b'}, {'f', 'f'},
-                                                     {'n', 'n'}, {'r', 'r'}, {'t', 't'}})}),
+       builder_.sequence(
+           {builder_.bytes("\\"),
+            hex({{'"', '"'}, {'/', '/'}, {'\\', '\\'}, {'b', 'b'}, {'f', 'f'}, {'n', 'n'}, {'r', 'r'}, {'t', 't'}})}),
        builder_.sequence({builder_.bytes("\\u"), builder_.alternatives({plain_unit, pair})})});
 }
 
@@ -157,7 +159,9 @@ Builder::Expr SchemaValues::string(const StringFacets& facets, const Json* origi
   if (facets.only_lengths()) {
     return shared(key, [&] {
       if (!character_) character_ = any_character();
-      return builder_.sequence({quote, builder_.repeat(*character_, run_time_count(facets.min_length), run_time_count(facets.max_length)), quote});
+      return builder_.sequence(
+          {quote, builder_.repeat(*character_, run_time_count(facets.min_length), run_time_count(facets.max_length)),
+           quote});
     });
   }
   for (const std::string& format : facets.formats) key += " " + format;

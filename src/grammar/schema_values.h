@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Facets to grammar: one rule a conjunction of schemas, made when it is first called for, so that recursive schemas end.
-// schema_containers.cpp writes arrays and objects.
-// Called by json_schema.cpp only. Tested by tests/unit/grammar/json_schema_test.cpp.
+// Facets to grammar: one rule a conjunction of schemas, made when it is first called for, so that recursive schemas
+// end. schema_containers.cpp writes arrays and objects. Called by json_schema.cpp only. Tested by
+// tests/unit/grammar/json_schema_test.cpp.
 #pragma once
 
 #include <map>
@@ -17,7 +17,8 @@ namespace glint::grammar {
 
 class SchemaValues {
  public:
-  SchemaValues(Builder& builder, SchemaReader& reader, const JsonSchemaOptions& options, std::vector<std::string>& warnings)
+  SchemaValues(Builder& builder, SchemaReader& reader, const JsonSchemaOptions& options,
+               std::vector<std::string>& warnings)
       : builder_(builder), reader_(reader), options_(options), warnings_(warnings) {}
 
   /// A call of the rule of all values that satisfy the document's root. Defines every rule that it needs.

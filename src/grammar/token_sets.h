@@ -46,7 +46,8 @@ struct TokenSet {
 
 class TokenSets {
  public:
-  TokenSets(std::shared_ptr<const Grammar> grammar, std::shared_ptr<const TokenTrie> trie, const MachineLimits& limits = {});
+  TokenSets(std::shared_ptr<const Grammar> grammar, std::shared_ptr<const TokenTrie> trie,
+            const MachineLimits& limits = {});
 
   const std::shared_ptr<const Grammar>& grammar() const { return grammar_; }
   const std::shared_ptr<const TokenTrie>& trie() const { return trie_; }

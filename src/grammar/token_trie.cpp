@@ -12,7 +12,8 @@ TokenTrie::TokenTrie(std::span<const std::string_view> tokens, std::span<const i
   const auto n_vocab = static_cast<int32_t>(tokens.size());
   std::sort(end_ids_.begin(), end_ids_.end());
   for (const int32_t id : end_ids_) {
-    if (id < 0 || id >= n_vocab) fail("token {}: not in a vocabulary of {} tokens, so it cannot end a text", id, n_vocab);
+    if (id < 0 || id >= n_vocab)
+      fail("token {}: not in a vocabulary of {} tokens, so it cannot end a text", id, n_vocab);
   }
   offsets_.push_back(0);
   for (int32_t id = 0; id < n_vocab; ++id) {
@@ -22,9 +23,8 @@ TokenTrie::TokenTrie(std::span<const std::string_view> tokens, std::span<const i
     ids_.push_back(id);
     longest_ = std::max(longest_, static_cast<int32_t>(tokens[id].size()));
   }
-  std::sort(ids_.begin(), ids_.end(), [&](int32_t a, int32_t b) {
-    return tokens[a] != tokens[b] ? tokens[a] < tokens[b] : a < b;
-  });
+  std::sort(ids_.begin(), ids_.end(),
+            [&](int32_t a, int32_t b) { return tokens[a] != tokens[b] ? tokens[a] < tokens[b] : a < b; });
   nodes_.emplace_back();
   std::vector<int32_t> path = {0};  // nodes of the prefix at hand
   for (size_t i = 0; i < ids_.size(); ++i) {
@@ -52,6 +52,8 @@ std::string_view TokenTrie::bytes(int32_t id) const {
   return {bytes_.data() + offsets_[id], offsets_[id + 1] - offsets_[id]};
 }
 
-bool TokenTrie::is_end(int32_t id) const { return std::binary_search(end_ids_.begin(), end_ids_.end(), id); }
+bool TokenTrie::is_end(int32_t id) const {
+  return std::binary_search(end_ids_.begin(), end_ids_.end(), id);
+}
 
 }  // namespace glint::grammar

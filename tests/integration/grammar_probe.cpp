@@ -22,9 +22,40 @@ using Json = nlohmann::ordered_json;
 std::shared_ptr<const TokenTrie> make_vocabulary() {
   static std::vector<std::string> texts;
   for (int byte = 0; byte < 256; ++byte) texts.emplace_back(1, static_cast<char>(byte));
-  for (const char* text : {"{\"", "\": ", "\":", "\", \"", "\",\"", "\"}", "}}", "]]", "], ", "},{", ", ", "true", "false",
-                           "null", "12", "0.5", "-1", "hello", "the", "\": \"", "[\"", "[[", "\\n", "\\\"", "\"]", "]}",
-                           "\xC3\xA9", "\xE4\xBD\xA0", "\xF0\x9F\x98\x80", "name", "kind", "2024-01-", "aaaa", "ab"}) {
+  for (const char* text : {"{\"",
+                           "\": ",
+                           "\":",
+                           "\", \"",
+                           "\",\"",
+                           "\"}",
+                           "}}",
+                           "]]",
+                           "], ",
+                           "},{",
+                           ", ",
+                           "true",
+                           "false",
+                           "null",
+                           "12",
+                           "0.5",
+                           "-1",
+                           "hello",
+                           "the",
+                           "\": \"",
+                           "[\"",
+                           "[[",
+                           "\\n",
+                           "\\\"",
+                           "\"]",
+                           "]}",
+                           "\xC3\xA9",
+                           "\xE4\xBD\xA0",
+                           "\xF0\x9F\x98\x80",
+                           "name",
+                           "kind",
+                           "2024-01-",
+                           "aaaa",
+                           "ab"}) {
     texts.emplace_back(text);
   }
   texts.emplace_back("");  // the end token
