@@ -27,7 +27,7 @@ uint64_t less(uint64_t count, uint64_t taken) {
 Builder::Expr SchemaValues::array(const Facets& facets) {
   ArrayFacets arrays = facets.arrays;
   size_t n_prefix = 0;
-  bool has_items = options_.open;
+  bool has_items = options_.open || arrays.unevaluated != nullptr;
   for (const Json* source : arrays.sources) {
     if (source->contains("prefixItems")) n_prefix = std::max(n_prefix, (*source)["prefixItems"].size());
     has_items |= source->contains("items");
@@ -35,6 +35,10 @@ Builder::Expr SchemaValues::array(const Facets& facets) {
   if (n_prefix > 0 && !has_items && arrays.min_items <= n_prefix)
     arrays.max_items = std::min<uint64_t>(arrays.max_items, n_prefix);
   if (arrays.min_items > arrays.max_items) return never(facets.origin);
+  if (!arrays.contains.empty() && arrays.unevaluated != nullptr) {
+    reader_.document().unsupported(arrays.unevaluated, "\"unevaluatedItems\" beside \"contains\" is not supported",
+                                   warnings_);
+  }
   if (!arrays.contains.empty()) {
     const bool plain =
         arrays.contains.size() == 1 && n_prefix == 0 && arrays.min_items <= 1 && arrays.max_items == kNoMaximum;
@@ -168,6 +172,7 @@ Builder::Expr SchemaValues::undeclared_property(const Facets& facets, const std:
     }
     if (keys.empty()) continue;
     Conjunction schemas;
+    bool any_evaluated = false;
     for (const Json* source : objects.sources) {
       bool evaluated = false;
       if (const auto found = source->find("patternProperties"); found != source->end()) {
@@ -176,8 +181,10 @@ Builder::Expr SchemaValues::undeclared_property(const Facets& facets, const std:
         }
       }
       const auto additional = source->find("additionalProperties");
-      if (!evaluated && additional != source->end()) schemas.push_back(&*additional);
+      if (!evaluated && additional != source->end()) schemas.push_back(&*additional), evaluated = true;
+      any_evaluated |= evaluated && reader_.evaluates(source);
     }
+    if (!any_evaluated && objects.unevaluated != nullptr) schemas.push_back(objects.unevaluated);
     if (SchemaReader::is_forbidden(schemas)) continue;
     const bool any_key = taken.empty() && patterns.empty() && objects.names.empty();
     const Expr quote = builder_.bytes("\"");

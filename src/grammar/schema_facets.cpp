@@ -18,18 +18,32 @@ void check_bounds(const SchemaDocument& document, const Json* schema, const char
 
 }  // namespace
 
-const std::vector<Facets>* SchemaReader::try_alternatives(const Conjunction& schemas) {
+Conjunction SchemaReader::followed(Conjunction schemas) const {
+  for (const Json*& schema : schemas) {
+    for (size_t n = 0; n < options_.max_nesting && schema->is_object() && schema->size() == 1; ++n) {
+      const auto reference = schema->find("$ref");
+      if (reference == schema->end() || !reference->is_string()) break;
+      schema = document_.resolve(schema, reference->get_ref<const std::string&>());
+    }
+  }
+  return schemas;
+}
+
+const std::vector<Facets>* SchemaReader::try_alternatives(const Conjunction& unfollowed) {
+  const Conjunction schemas = followed(unfollowed);
   const auto known = alternatives_.find(schemas);
   if (known != alternatives_.end()) return known->second.get();
   constexpr size_t kMaxReadings = 8;
   return n_readings_ < kMaxReadings ? &alternatives(schemas) : nullptr;
 }
 
-const std::vector<Facets>& SchemaReader::alternatives(const Conjunction& schemas) {
+const std::vector<Facets>& SchemaReader::alternatives(const Conjunction& unfollowed) {
+  const Conjunction schemas = followed(unfollowed);
   auto& known = alternatives_[schemas];
   if (known) return *known;
   ++n_readings_;
   Reading reading;
+  reading.alone = schemas.size() == 1;
   reading.facets.origin = schemas.empty() ? &document_.root() : schemas[0];
   const std::vector<const Json*> outer = std::move(path_);
   path_.clear();
@@ -74,6 +88,18 @@ void SchemaReader::absorb(const Json* schema, Reading& reading) {
   path_.pop_back();
 }
 
+Facets SchemaReader::finished(const Reading& reading) {
+  Facets facets = reading.facets;
+  if (facets.objects.all_evaluated) facets.objects.unevaluated = nullptr;
+  if (facets.arrays.all_evaluated) facets.arrays.unevaluated = nullptr;
+  for (const Json* unevaluated : {facets.objects.unevaluated, facets.arrays.unevaluated}) {
+    if (unevaluated != nullptr && reading.idle_if) {
+      document_.unsupported(unevaluated, "not supported beside an \"if\" without \"then\" and \"else\"", warnings_);
+    }
+  }
+  return facets;
+}
+
 void SchemaReader::expand(const Reading& reading, std::vector<Facets>& out) {
   if (reading.never || reading.facets.types == 0) return;
   if (reading.pending.empty()) {
@@ -82,16 +108,16 @@ void SchemaReader::expand(const Reading& reading, std::vector<Facets>& out) {
           reading.facets.origin,
           fmt::format("anyOf, oneOf and dependencies make more than {} combinations", options_.max_alternatives));
     }
-    out.push_back(reading.facets);
+    out.push_back(finished(reading));
     return;
   }
   const Disjunction& disjunction = reading.pending.front();
   std::vector<std::vector<Facets>> branches;
-  for (const Json* branch : disjunction.branches) {
+  for (const Conjunction& branch : disjunction.branches) {
     Reading with = reading;
     with.pending.erase(with.pending.begin());
     path_ = disjunction.path;
-    absorb(branch, with);
+    for (const Json* schema : branch) absorb(schema, with);
     branches.emplace_back();
     expand(with, branches.back());
     if (out.size() + branches.back().size() > options_.max_alternatives) {
@@ -131,20 +157,22 @@ void SchemaReader::require_disjoint(const Disjunction& disjunction, const std::v
 
 Conjunction SchemaReader::item_schemas(const ArrayFacets& facets, size_t index) const {
   Conjunction schemas;
+  bool evaluated = false;
   for (const Json* source : facets.sources) {
     const auto prefix = source->find("prefixItems");
     const auto items = source->find("items");
-    if (prefix != source->end() && index < prefix->size()) {
-      schemas.push_back(&(*prefix)[index]);
-    } else if (items != source->end()) {
-      schemas.push_back(&*items);
-    }
+    const bool in_prefix = prefix != source->end() && index < prefix->size();
+    if (!in_prefix && items == source->end()) continue;
+    schemas.push_back(in_prefix ? &(*prefix)[index] : &*items);
+    evaluated = true;
   }
+  if (!evaluated && facets.unevaluated != nullptr) schemas.push_back(facets.unevaluated);
   return schemas;
 }
 
 Conjunction SchemaReader::property_schemas(const ObjectFacets& facets, const std::string& key) {
   Conjunction schemas;
+  bool any_evaluated = false;
   for (const Json* source : facets.sources) {
     bool evaluated = false;
     if (const auto properties = source->find("properties"); properties != source->end()) {
@@ -158,8 +186,10 @@ Conjunction SchemaReader::property_schemas(const ObjectFacets& facets, const std
       }
     }
     const auto additional = source->find("additionalProperties");
-    if (!evaluated && additional != source->end()) schemas.push_back(&*additional);
+    if (!evaluated && additional != source->end()) schemas.push_back(&*additional), evaluated = true;
+    any_evaluated |= evaluated && evaluates(source);
   }
+  if (!any_evaluated && facets.unevaluated != nullptr) schemas.push_back(facets.unevaluated);
   return schemas;
 }
 
@@ -183,7 +213,7 @@ std::vector<std::string> SchemaReader::declared_properties(const ObjectFacets& f
 }
 
 bool SchemaReader::allows_undeclared(const ObjectFacets& facets) const {
-  if (options_.open) return true;
+  if (options_.open || facets.unevaluated != nullptr) return true;
   bool declares = false;
   for (const Json* source : facets.sources) {
     if (source->contains("additionalProperties")) return true;  // if it is false, nothing satisfies it anyway

@@ -37,13 +37,17 @@ struct ArrayFacets {
   uint64_t min_items = 0, max_items = kNoMaximum;
   std::vector<const Json*> sources;   // schemas with prefixItems or items
   std::vector<const Json*> contains;  // schemas that some item must satisfy
+  const Json* unevaluated = nullptr;  // schema of items that no source speaks of
+  bool all_evaluated = false;         // by an inner "unevaluatedItems": true
 };
 
 struct ObjectFacets {
   uint64_t min_properties = 0, max_properties = kNoMaximum;
   std::vector<std::string> required;
-  std::vector<const Json*> sources;  // schemas with properties, patternProperties or additionalProperties
-  std::vector<const Json*> names;    // schemas of propertyNames
+  std::vector<const Json*> sources;   // schemas with properties, patternProperties or additionalProperties
+  std::vector<const Json*> names;     // schemas of propertyNames
+  const Json* unevaluated = nullptr;  // schema of properties that no source speaks of
+  bool all_evaluated = false;         // by an inner "unevaluatedProperties": true
 };
 
 struct Facets {
@@ -65,6 +69,8 @@ class SchemaReader {
   SchemaDocument& document() { return document_; }
   SchemaStrings& strings() { return strings_; }
 
+  /// The same conjunction with references that say nothing else followed: equal ones get equal.
+  Conjunction followed(Conjunction schemas) const;
   /// The alternatives of a conjunction; none if nothing satisfies it. Valid as long as the reader.
   const std::vector<Facets>& alternatives(const Conjunction& schemas);
 
@@ -79,6 +85,8 @@ class SchemaReader {
   /// No value that is generated for `made` satisfies `other`. False may also mean not known.
   bool excludes(const Facets& made, const Facets& other, int nesting = 0);
 
+  /// Whether `source` speaks of the properties that it names, as "unevaluated..." understands it.
+  bool evaluates(const Json* source) const { return !opposites_.contains(source); }
   /// Declared properties of all sources and then further required ones, each once, in order.
   std::vector<std::string> declared_properties(const ObjectFacets& facets) const;
   /// Whether generated objects may have properties that no source declares or matches.
@@ -87,7 +95,7 @@ class SchemaReader {
  private:
   struct Disjunction {
     const Json* keyword = nullptr;  // for messages
-    std::vector<const Json*> branches;
+    std::vector<Conjunction> branches;
     bool exclusive = false;
     std::vector<const Json*> path;
   };
@@ -96,6 +104,8 @@ class SchemaReader {
     std::vector<Disjunction> pending;
     std::set<const Json*> seen;
     bool never = false;
+    bool idle_if = false;  // an "if" that demands nothing, but speaks of properties
+    bool alone = false;    // one schema was read from: what it leaves unevaluated is known
   };
   using Handler = void (SchemaReader::*)(const Json& value, const Json* schema, Reading& reading);
   static const std::map<std::string_view, Handler>& handlers();
@@ -104,6 +114,7 @@ class SchemaReader {
   const std::vector<Facets>* try_alternatives(const Conjunction& schemas);
   void absorb(const Json* schema, Reading& reading);
   void expand(const Reading& reading, std::vector<Facets>& out);
+  Facets finished(const Reading& reading);
   void require_disjoint(const Disjunction& disjunction, const std::vector<std::vector<Facets>>& branches);
 
   void annotation(const Json&, const Json*, Reading&) {}
@@ -141,6 +152,7 @@ class SchemaReader {
   void read_property_names(const Json& value, const Json* schema, Reading& reading);
   void read_unevaluated(const Json& value, const Json* schema, Reading& reading);
   void read_conditional(const Json& value, const Json* schema, Reading& reading);
+  std::optional<std::vector<const Json*>> negation_of(const Json& condition);
   void read_unsupported(const Json& value, const Json* schema, Reading& reading);
   void unknown_keyword(const std::string& keyword, const Json& value);
   uint64_t count_of(const Json& value) const;
@@ -155,7 +167,8 @@ class SchemaReader {
   SchemaStrings strings_;
   std::map<Conjunction, std::unique_ptr<std::vector<Facets>>> alternatives_;
   std::map<std::pair<const Json*, std::string>, const Json*> made_;  // schemas made of dependencies
-  std::vector<const Json*> path_;                                    // schemas that are being absorbed
+  std::set<const Json*> opposites_;  // of those, what says that a condition does not hold
+  std::vector<const Json*> path_;    // schemas that are being absorbed
   size_t work_ = 0, n_readings_ = 0;
 };
 

@@ -193,7 +193,7 @@ void SchemaReader::read_all_of(const Json& value, const Json*, Reading& reading)
 void SchemaReader::add_disjunction(const Json& value, bool exclusive, Reading& reading) {
   if (!value.is_array() || value.empty()) document_.refuse(&value, "expected an array of schemas, at least one");
   Disjunction disjunction{.keyword = &value, .branches = {}, .exclusive = exclusive, .path = path_};
-  for (const Json& schema : value) disjunction.branches.push_back(check_schema(schema));
+  for (const Json& schema : value) disjunction.branches.push_back({check_schema(schema)});
   reading.pending.push_back(std::move(disjunction));
 }
 
@@ -221,12 +221,16 @@ void SchemaReader::read_dependent_schemas(const Json& value, const Json*, Readin
   for (const auto& [key, schema] : value.items()) add_dependency(key, check_schema(schema), schema, reading);
 }
 
-/// Either the property `key` is absent, or `dependent` holds.
+/// Either the property `key` is absent, or it is there and `dependent` holds.
 void SchemaReader::add_dependency(const std::string& key, const Json* dependent, const Json& keyword,
                                   Reading& reading) {
   const Json*& absent = made_[{&keyword, "absent " + key}];
   if (absent == nullptr) absent = document_.adopt(Json{{"properties", {{key, false}}}}, &keyword);
-  reading.pending.push_back({.keyword = &keyword, .branches = {absent, dependent}, .exclusive = false, .path = path_});
+  opposites_.insert(absent);
+  const Json*& present = made_[{&keyword, "present " + key}];
+  if (present == nullptr) present = document_.adopt(Json{{"required", Json::array({key})}}, &keyword);
+  reading.pending.push_back(
+      {.keyword = &keyword, .branches = {{absent}, {present, dependent}}, .exclusive = false, .path = path_});
 }
 
 void SchemaReader::read_minimum(const Json& value, const Json*, Reading& reading) {
@@ -376,48 +380,85 @@ void SchemaReader::read_property_names(const Json& value, const Json*, Reading& 
   reading.facets.objects.names.push_back(check_schema(value));
 }
 
-/// Without applicators beside it, what is unevaluated is what is additional.
+/// In the one schema that a value was read from, whatever applies to the value has been merged into the facets: what no
+/// source speaks of is unevaluated.
 void SchemaReader::read_unevaluated(const Json& value, const Json* schema, Reading& reading) {
   check_schema(value);
-  if (value.is_boolean() && value.get<bool>()) return;
-  const bool properties = schema->contains("unevaluatedProperties") && &(*schema)["unevaluatedProperties"] == &value;
-  const char* const name = properties ? "additionalProperties" : "items";
-  bool alone = path_.size() == 1;
-  for (const char* applicator :
-       {"$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "if", "dependentSchemas", "not", "contains"}) {
-    alone &= !schema->contains(applicator);
+  const auto properties = schema->find("unevaluatedProperties");
+  const bool of_object = properties != schema->end() && &*properties == &value;
+  if (value.is_boolean() && value.get<bool>()) {
+    (of_object ? reading.facets.objects.all_evaluated : reading.facets.arrays.all_evaluated) = true;
+    return;
   }
-  if (!alone) {
+  if (!reading.alone || path_.size() != 1) {
     return document_.unsupported(
         &value,
-        fmt::format("\"unevaluated{}\" beside other schemas is not supported; list all in one schema and use \"{}\"",
-                    properties ? "Properties" : "Items", name),
+        fmt::format("\"unevaluated{}\" within other schemas is not supported; put it into the "
+                    "outermost one, or list all in one schema and use \"{}\"",
+                    of_object ? "Properties" : "Items", of_object ? "additionalProperties" : "items"),
         warnings_);
   }
-  if (schema->contains(name)) return;
-  const Json*& made = made_[{&value, "unevaluated"}];
-  if (made == nullptr) {
-    Json closed = {{name, value}};
-    for (const char* keyword : {"properties", "patternProperties", "prefixItems"}) {
-      const auto declared = schema->find(keyword);
-      const bool same_kind = (std::string_view(keyword) == "prefixItems") != properties;
-      if (!same_kind || declared == schema->end()) continue;
-      if (declared->is_object()) {
-        closed[keyword] = Json::object();
-        for (const auto& [key, unused] : declared->items()) closed[keyword][key] = true;
-      } else if (declared->is_array()) {
-        closed[keyword] = Json(declared->size(), true);
-      }
-    }
-    made = document_.adopt(std::move(closed), &value);
-  }
-  if (value.is_boolean()) return absorb(made, reading);
-  document_.unsupported(&value, fmt::format("a schema here is not supported; use \"{}\"", name), warnings_);
+  (of_object ? reading.facets.objects.unevaluated : reading.facets.arrays.unevaluated) = &value;
 }
 
-void SchemaReader::read_conditional(const Json& value, const Json* schema, Reading&) {
-  if (!schema->contains("then") && !schema->contains("else")) return;
-  document_.unsupported(&value, "\"if\" is not supported; write the cases as branches of anyOf", warnings_);
+/// If the condition is one whose opposite can be written: either it holds, with "then", or its opposite, with "else".
+void SchemaReader::read_conditional(const Json& value, const Json* schema, Reading& reading) {
+  const auto then = schema->find("then"), otherwise = schema->find("else");
+  if (then == schema->end() && otherwise == schema->end()) {
+    reading.idle_if = true;
+    return;
+  }
+  const auto opposites = negation_of(*check_schema(value));
+  if (!opposites) {
+    return document_.unsupported(
+        &value,
+        "\"if\" is supported where it asks for const or enum values of properties; write other "
+        "cases as branches of anyOf",
+        warnings_);
+  }
+  Disjunction disjunction{.keyword = &value, .branches = {{&value}}, .exclusive = false, .path = path_};
+  if (then != schema->end()) disjunction.branches[0].push_back(check_schema(*then));
+  for (const Json* opposite : *opposites) {
+    disjunction.branches.push_back({opposite});
+    if (otherwise != schema->end()) disjunction.branches.back().push_back(check_schema(*otherwise));
+  }
+  reading.pending.push_back(std::move(disjunction));
+}
+
+/// Schemas one of which holds where `condition` does not; null if the condition is not simple enough.
+std::optional<std::vector<const Json*>> SchemaReader::negation_of(const Json& condition) {
+  if (condition.is_boolean()) return std::nullopt;
+  Json opposites = Json::array();
+  for (const auto& [keyword, value] : condition.items()) {
+    if (keyword == "required" && value.is_array()) {
+      for (const Json& key : value) {
+        if (!key.is_string()) return std::nullopt;
+        opposites.push_back({{"type", "object"}, {"properties", {{key.get<std::string>(), false}}}});
+      }
+    } else if (keyword == "type" && value == "object") {
+      opposites.push_back({{"not", {{"type", "object"}}}});
+    } else if (keyword != "properties" || !value.is_object()) {
+      return std::nullopt;
+    }
+  }
+  if (const auto properties = condition.find("properties"); properties != condition.end()) {
+    for (const auto& [key, schema] : properties->items()) {
+      const bool simple =
+          schema.is_object() && schema.size() == 1 && (schema.contains("const") || schema.contains("enum"));
+      if (!simple) return std::nullopt;
+      Json opposite = {
+          {"type", "object"}, {"properties", {{key, {{"not", schema}}}}}, {"required", Json::array({key})}};
+      opposites.push_back(std::move(opposite));
+    }
+  }
+  std::vector<const Json*> schemas;
+  for (const Json& opposite : opposites) {
+    const Json*& made = made_[{&condition, opposite.dump()}];
+    if (made == nullptr) made = document_.adopt(opposite, &condition);
+    opposites_.insert(made);
+    schemas.push_back(made);
+  }
+  return schemas;
 }
 
 void SchemaReader::read_unsupported(const Json& value, const Json*, Reading&) {

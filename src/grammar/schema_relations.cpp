@@ -120,6 +120,7 @@ bool SchemaReader::excludes(const Facets& made, const Facets& other, int nesting
   if ((both & kArray) != 0) {
     const ArrayFacets &a = made.arrays, &b = other.arrays;
     bool apart = a.min_items > b.max_items || b.min_items > a.max_items;
+    if (b.unevaluated != nullptr && !apart) return false;  // what is evaluated depends on all alternatives
     for (size_t i = 0; i < std::min<uint64_t>(a.min_items, 8) && !apart; ++i) {
       apart = excludes_all(item_schemas(a, i), item_schemas(b, i), nesting + 1);
     }
@@ -130,6 +131,7 @@ bool SchemaReader::excludes(const Facets& made, const Facets& other, int nesting
 
 bool SchemaReader::excludes_object(const Facets& made, const Facets& other, int nesting) {
   const ObjectFacets &a = made.objects, &b = other.objects;
+  if (b.unevaluated != nullptr) return false;  // what is evaluated depends on all alternatives
   const std::vector<std::string> declared = declared_properties(a);
   const bool undeclared = allows_undeclared(a);
   const auto is_declared = [&](const std::string& key) {

@@ -26,7 +26,8 @@ Builder::Expr SchemaValues::root() {
   return call;
 }
 
-Builder::Expr SchemaValues::value(const Conjunction& schemas) {
+Builder::Expr SchemaValues::value(const Conjunction& unfollowed) {
+  const Conjunction schemas = reader_.followed(unfollowed);
   const auto [place, added] = rules_.try_emplace(schemas, -1);
   if (added) {
     const Json* origin = schemas.empty() ? &reader_.document().root() : schemas[0];

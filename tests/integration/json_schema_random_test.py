@@ -105,6 +105,16 @@ def object_schema(depth):
         schema["maxProperties"] = max(len(schema.get("required", [])), RANDOM.randint(1, 4), schema.get("minProperties", 0))
     if len(keys) >= 2 and RANDOM.random() < .15:
         schema["dependentRequired"] = {keys[0]: [keys[1]]}
+    if len(keys) >= 2 and RANDOM.random() < .15:
+        schema["if"] = {"properties": {keys[0]: {"enum": ["text", True, ""]}}, "required": [keys[0]]}
+        schema["properties"][keys[0]] = {"type": ["string", "boolean", "null"]}
+        schema["then"] = {"required": [keys[1]]}
+        schema["else"] = {"properties": {keys[1]: {"type": "integer"}}}
+    if depth > 0 and RANDOM.random() < .1:
+        schema["dependentSchemas"] = {"extra": {"properties": {"more": any_schema(depth + 1)}, "required": ["more"]}}
+        schema["anyOf"] = [{"properties": {"one": True}}, {"properties": {"two": any_schema(depth + 1)}, "required": ["two"]}]
+        schema.pop("additionalProperties", None)
+        schema["unevaluatedProperties"] = RANDOM.choice([False, {"type": "integer"}])
     return schema
 
 

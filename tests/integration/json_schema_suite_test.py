@@ -27,6 +27,8 @@ STRICTER = [
     ("optional/format/email.json", "quoted string", "addresses have plain local parts"),
     ("optional/format/email.json", "address-literal", "addresses have host names"),
     ("optional/float-overflow.json", "1e+308", "numbers with bounds have no exponents and at most 64 digits"),
+    ("unevaluatedProperties.json", "when two match and has no unevaluated",
+     "beside unevaluatedProperties a text keeps to the properties of one branch of anyOf"),
     ("vocabulary.json", "invalid number", "keywords are enforced whatever $schema says about vocabularies"),
 ]
 
