@@ -8,7 +8,7 @@
 namespace glint::grammar {
 namespace {
 
-constexpr size_t kMaxSets = 1024;      // 20 MB for a vocabulary of 154,880
+constexpr size_t kMaxSetBytes = 64 << 20;
 constexpr size_t kMaxConfigs = 20000;  // of the machine that makes them
 // Counters are told apart up to this: tokens of more bytes, of which there are few, are left open where one is larger.
 constexpr uint32_t kHorizon = 32;
@@ -73,9 +73,14 @@ std::shared_ptr<const TokenSet> TokenSets::of(const Machine& machine, Machine::T
   const std::lock_guard lock(mutex_);
   const auto known = sets_.find(place);
   if (known != sets_.end()) return known->second;
-  if (sets_.size() >= kMaxSets) sets_.clear();
+  if (set_bytes_ > kMaxSetBytes) {
+    sets_.clear();
+    set_bytes_ = 0;
+  }
   if (machine_.n_configs() > kMaxConfigs) machine_.forget_all_but({});
   const auto made = make(place);
+  set_bytes_ += 256 + made->bits.size() * sizeof(uint64_t) + made->ids.size() * sizeof(int32_t) +
+                made->open.size() * sizeof(TrieNode);
   sets_[place] = made;
   return made;
 }

@@ -78,6 +78,7 @@ class TokenSets {
   std::mutex mutex_;
   Machine machine_;  // knows nothing outside of a place
   std::unordered_map<Place, std::shared_ptr<const TokenSet>, PlaceHash> sets_;
+  size_t set_bytes_ = 0;
   std::vector<Machine::Config> path_;
   std::vector<uint8_t> left_place_;
 };

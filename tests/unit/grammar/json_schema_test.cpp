@@ -212,6 +212,32 @@ TEST(JsonSchema, Combinations) {
   expect_texts(R"({"not":{"type":["object","array","string"]}})", {{"1", "null"}, {"{}", "\"\""}});
 }
 
+TEST(JsonSchema, Conditions) {
+  expect_texts(R"({"type":"object","properties":{"kind":{"type":"string"},"a":true,"b":true},
+                   "if":{"properties":{"kind":{"const":"x"}},"required":["kind"]},"then":{"required":["a"]},"else":{"required":["b"]}})",
+               {{R"({"kind":"x","a":1})", R"({"kind":"y","b":1})", R"({"b":1})", R"({"kind":"x","a":1,"b":2})"},
+                {R"({"kind":"x","b":1})", R"({"kind":"y","a":1})", "{}"}});
+  expect_texts(
+      R"({"type":"object","properties":{"a":true,"b":true},"dependentSchemas":{"a":{"properties":{"b":{"const":1}},"required":["b"]}}})",
+      {{"{}", R"({"b":2})", R"({"a":0,"b":1})"}, {R"({"a":0})", R"({"a":0,"b":2})"}});
+}
+
+TEST(JsonSchema, UnevaluatedPropertiesAndItems) {
+  expect_texts(
+      R"({"allOf":[{"type":"object","properties":{"a":true}}],"properties":{"b":true},"unevaluatedProperties":false})",
+      {{"{}", R"({"a":1})", R"({"a":1,"b":1})", R"({"b":1})"}, {R"({"c":1})"}}, {.open = true});
+  expect_texts(
+      R"({"type":"object","anyOf":[{"properties":{"a":{"const":1}},"required":["a"]},{"properties":{"b":true},"required":["b"]}],
+                   "unevaluatedProperties":{"type":"null"}})",
+      {{R"({"a":1})", R"({"b":1})", R"({"b":1,"c":null})", R"({"a":1,"b":null})"},
+       {R"({"c":null})", R"({"a":2})", R"({"b":1,"c":1})"}},
+      {.open = true});
+  expect_texts(R"({"type":"array","prefixItems":[{"const":1}],"unevaluatedItems":{"type":"string"}})",
+               {{"[]", "[1]", "[1,\"x\"]"}, {"[1,2]"}}, {.open = true});
+  EXPECT_THAT(problem(R"({"allOf":[{"properties":{"a":true},"unevaluatedProperties":false}],"properties":{"b":true}})"),
+              HasSubstr("schema #/allOf/0/unevaluatedProperties"));
+}
+
 TEST(JsonSchema, RefusesWithAPointerAndAdvice) {
   EXPECT_EQ(problem(R"({"type":"string","minLength":5,"maxLength":3})"),
             "schema #/minLength: minLength 5 is above maxLength 3");
@@ -222,7 +248,7 @@ TEST(JsonSchema, RefusesWithAPointerAndAdvice) {
   EXPECT_THAT(problem(R"({"type":"string","maxLenght":3})"), HasSubstr("schema #/maxLenght: unknown keyword"));
   EXPECT_THAT(problem(R"({"type":"string","nullable":true})"), HasSubstr("\"null\"]"));
   EXPECT_THAT(problem(R"({"type":"array","uniqueItems":true})"), HasSubstr("schema #/uniqueItems"));
-  EXPECT_THAT(problem(R"({"if":{"type":"object"},"then":{"required":["a"]}})"), HasSubstr("schema #/if"));
+  EXPECT_THAT(problem(R"({"if":{"minLength":3},"then":{"pattern":"a"}})"), HasSubstr("schema #/if"));
   EXPECT_THAT(problem(R"({"minLength":-1})"), HasSubstr("schema #/minLength: expected a whole number"));
   EXPECT_THAT(problem(R"({"properties":[]})"), HasSubstr("schema #/properties: expected an object"));
   EXPECT_THAT(problem(R"({"items":[{}]})"), HasSubstr("prefixItems"));
