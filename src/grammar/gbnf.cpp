@@ -126,7 +126,11 @@ class GbnfParser {
       skip_space(nesting > 0);
       std::optional<Expr> part = symbol(nesting);
       if (!part) break;
-      while (const auto bounds = repetition(nesting)) part = builder_.repeat(*part, bounds->first, bounds->second);
+      if (const auto bounds = repetition(nesting)) {
+        part = builder_.repeat(*part, bounds->first, bounds->second);
+        const size_t second = at_;
+        if (repetition(nesting)) error_at(second, "a repetition of a repetition; put the first into parentheses");
+      }
       parts.push_back(*part);
     }
     return parts.size() == 1 ? parts[0] : builder_.sequence(std::move(parts));

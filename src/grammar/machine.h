@@ -26,7 +26,7 @@ namespace glint::grammar {
 struct MachineLimits {
   int32_t max_depth = 1000;      // frames
   size_t max_threads = 2000;     // of a configuration
-  size_t max_work = 50'000'000;  // threads looked at within one operation: a second or so
+  size_t max_work = 20'000'000;  // threads looked at and table entries made in one operation: 80 MB, or half a second
 };
 
 class Machine {

@@ -287,7 +287,7 @@ void SchemaReader::read_format(const Json& value, const Json*, Reading& reading)
   if (!value.is_string()) document_.refuse(&value, "expected the name of a format");
   const std::string& name = value.get_ref<const std::string&>();
   if (is_annotation_format(name)) return;
-  if (regex_of_format(name) == nullptr) {
+  if (!is_known_format(name)) {
     return document_.unsupported(
         &value, fmt::format("format \"{}\" is not supported; leave it out, or give a pattern", printable(name)),
         warnings_);

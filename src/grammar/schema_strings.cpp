@@ -10,78 +10,75 @@
 namespace glint::grammar {
 namespace {
 
-#define GLINT_FULL_DATE                                                                                              \
-  "(\\d{4}-(((0[13578]|1[02])-(0[1-9]|[12]\\d|3[01]))|((0[469]|11)-(0[1-9]|[12]\\d|30))|(02-(0[1-9]|1\\d|2[0-8])))|" \
-  "((\\d\\d(0[48]|[2468][048]|[13579][26]))|(([02468][048]|[13579][26])00))-02-29)"
-#define GLINT_FULL_TIME "([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,9})?([Zz]|[+-]([01]\\d|2[0-3]):[0-5]\\d)"
-#define GLINT_LABEL "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-#define GLINT_HOSTNAME GLINT_LABEL "(\\." GLINT_LABEL "){0,20}"
-#define GLINT_IPV4 "((25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)\\.){3}(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)"
-#define GLINT_H16 "[0-9A-Fa-f]{1,4}"
-#define GLINT_LS32 "(" GLINT_H16 ":" GLINT_H16 "|" GLINT_IPV4 ")"
-#define GLINT_IPV6                                                                                              \
-  "((" GLINT_H16 ":){6}" GLINT_LS32 "|::(" GLINT_H16 ":){5}" GLINT_LS32 "|(" GLINT_H16 ")?::(" GLINT_H16        \
-  ":){4}" GLINT_LS32 "|((" GLINT_H16 ":){0,1}" GLINT_H16 ")?::(" GLINT_H16 ":){3}" GLINT_LS32 "|((" GLINT_H16   \
-  ":){0,2}" GLINT_H16 ")?::(" GLINT_H16 ":){2}" GLINT_LS32 "|((" GLINT_H16 ":){0,3}" GLINT_H16 ")?::" GLINT_H16 \
-  ":" GLINT_LS32 "|((" GLINT_H16 ":){0,4}" GLINT_H16 ")?::" GLINT_LS32 "|((" GLINT_H16 ":){0,5}" GLINT_H16      \
-  ")?::" GLINT_H16 "|((" GLINT_H16 ":){0,6}" GLINT_H16 ")?::)"
-#define GLINT_ATOM "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-// RFC 3986, the path, query and fragment together: unreserved, sub-delims, ":", "@", "/", "?" and %HH.
-#define GLINT_PCHAR "([A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})"
-#define GLINT_AUTHORITY                                               \
-  "(([A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*@)?(\\[" GLINT_IPV6 \
-  "\\]|([A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)"                \
-  "(:\\d*)?"
+using Named = std::pair<std::string_view, std::string_view>;
 
-struct Format {
-  std::string_view name;
-  const char* regex;
-};
+// Parts of formats, written <name> where they are used; a part may use those above it.
+constexpr std::array<Named, 11> kParts = {{
+    // Months of 31, 30 and 28 days, and the 29th of February in leap years.
+    {"full-date",
+     "(\\d{4}-(((0[13578]|1[02])-(0[1-9]|[12]\\d|3[01]))|((0[469]|11)-(0[1-9]|[12]\\d|30))|(02-(0[1-9]|1\\d|2[0-8])))|"
+     "((\\d\\d(0[48]|[2468][048]|[13579][26]))|(([02468][048]|[13579][26])00))-02-29)"},
+    {"full-time", "([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,9})?([Zz]|[+-]([01]\\d|2[0-3]):[0-5]\\d)"},
+    {"label", "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"},
+    {"host", "<label>(\\.<label>){0,20}"},
+    {"ipv4", "((25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)\\.){3}(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)"},
+    {"h16", "[0-9A-Fa-f]{1,4}"},
+    {"ls32", "(<h16>:<h16>|<ipv4>)"},
+    {"ipv6",
+     "((<h16>:){6}<ls32>|::(<h16>:){5}<ls32>|(<h16>)?::(<h16>:){4}<ls32>|((<h16>:){0,1}<h16>)?::(<h16>:){3}<ls32>|"
+     "((<h16>:){0,2}<h16>)?::(<h16>:){2}<ls32>|((<h16>:){0,3}<h16>)?::<h16>:<ls32>|((<h16>:){0,4}<h16>)?::<ls32>|"
+     "((<h16>:){0,5}<h16>)?::<h16>|((<h16>:){0,6}<h16>)?::)"},
+    // RFC 3986; the path, query and fragment share one set of characters.
+    {"pchar", "([A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})"},
+    {"authority",
+     "(([A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*@)?(\\[<ipv6>\\]|([A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)"
+     "(:\\d*)?"},
+    {"absolute",
+     "[A-Za-z][A-Za-z0-9+.-]*:(//<authority>([/?]<pchar>*)?|(/"
+     "?([A-Za-z0-9._~!$&'()*+,;=:@?-]|%[0-9A-Fa-f]{2})<pchar>*)?)"},
+}};
 
-constexpr std::array<Format, 14> kFormats = {{
-    {"date", GLINT_FULL_DATE},
-    {"time", GLINT_FULL_TIME},
-    {"date-time", "(" GLINT_FULL_DATE ")[Tt]" GLINT_FULL_TIME},
+constexpr std::array<Named, 14> kFormats = {{
+    {"date", "<full-date>"},
+    {"time", "<full-time>"},
+    {"date-time", "(<full-date>)[Tt]<full-time>"},
     {"duration",
      "P(\\d+W|(\\d+D|\\d+M(\\d+D)?|\\d+Y(\\d+M(\\d+D)?)?)(T(\\d+H(\\d+M(\\d+S)?)?|\\d+M(\\d+S)?|\\d+S))?|"
      "T(\\d+H(\\d+M(\\d+S)?)?|\\d+M(\\d+S)?|\\d+S))"},
     {"uuid", "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"},
-    {"email", GLINT_ATOM "(\\." GLINT_ATOM ")*@" GLINT_HOSTNAME},
-    {"hostname", GLINT_HOSTNAME},
-    {"ipv4", GLINT_IPV4},
-    {"ipv6", GLINT_IPV6},
-    {"uri", "[A-Za-z][A-Za-z0-9+.-]*:(//" GLINT_AUTHORITY "([/?]" GLINT_PCHAR
-            "*)?|(/?([A-Za-z0-9._~!$&'()*+,;=:@?-]|%[0-9A-Fa-f]{2})" GLINT_PCHAR "*)?)(#" GLINT_PCHAR "*)?"},
+    {"email", "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@<host>"},
+    {"hostname", "<host>"},
+    {"ipv4", "<ipv4>"},
+    {"ipv6", "<ipv6>"},
+    {"uri", "<absolute>(#<pchar>*)?"},
+    {"uri-reference",
+     "(<absolute>|//<authority>([/?]<pchar>*)?|([A-Za-z0-9._~!$&'()*+,;=@-]|%[0-9A-Fa-f]{2})*([/"
+     "?]<pchar>*)?)(#<pchar>*)?"},
     {"json-pointer", "(/([^/~]|~[01])*)*"},
     {"relative-json-pointer", "(0|[1-9]\\d*)(#|(/([^/~]|~[01])*)*)"},
     {"byte", "([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"},
-    {"uri-reference",
-     "([A-Za-z][A-Za-z0-9+.-]*:(//" GLINT_AUTHORITY "([/?]" GLINT_PCHAR
-     "*)?|(/?([A-Za-z0-9._~!$&'()*+,;=:@?-]|%[0-9A-Fa-f]{2})" GLINT_PCHAR "*)?)|//" GLINT_AUTHORITY "([/?]" GLINT_PCHAR
-     "*)?|([A-Za-z0-9._~!$&'()*+,;=@-]|%[0-9A-Fa-f]{2})*([/?]" GLINT_PCHAR "*)?)(#" GLINT_PCHAR "*)?"},
 }};
 
 constexpr std::array<std::string_view, 6> kAnnotations = {"float", "double", "password", "binary", "int32", "int64"};
 
-#undef GLINT_FULL_DATE
-#undef GLINT_FULL_TIME
-#undef GLINT_LABEL
-#undef GLINT_HOSTNAME
-#undef GLINT_IPV4
-#undef GLINT_H16
-#undef GLINT_LS32
-#undef GLINT_IPV6
-#undef GLINT_ATOM
-#undef GLINT_PCHAR
-#undef GLINT_AUTHORITY
-
 }  // namespace
 
-const char* regex_of_format(std::string_view name) {
-  for (const Format& format : kFormats) {
-    if (format.name == name) return format.regex;
+bool is_known_format(std::string_view name) {
+  return std::any_of(kFormats.begin(), kFormats.end(), [&](const Named& format) { return format.first == name; });
+}
+
+std::string regex_of_format(std::string_view name) {
+  std::string regex;
+  for (const auto& [format, text] : kFormats) {
+    if (format == name) regex = text;
   }
-  return nullptr;
+  for (auto part = kParts.rbegin(); part != kParts.rend(); ++part) {
+    const std::string mark = "<" + std::string(part->first) + ">";
+    for (size_t at = regex.find(mark); at != std::string::npos; at = regex.find(mark, at)) {
+      regex.replace(at, mark.size(), part->second);
+    }
+  }
+  return regex;
 }
 
 bool is_annotation_format(std::string_view name) {

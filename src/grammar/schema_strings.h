@@ -25,8 +25,9 @@ struct StringFacets {
   bool only_lengths() const { return patterns.empty() && formats.empty() && excluded.empty(); }
 };
 
-/// The regular expression of a format, null for an unknown one.
-const char* regex_of_format(std::string_view name);
+bool is_known_format(std::string_view name);
+/// The regular expression of a known format.
+std::string regex_of_format(std::string_view name);
 /// Formats that say nothing about a string's characters.
 bool is_annotation_format(std::string_view name);
 

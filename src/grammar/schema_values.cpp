@@ -130,7 +130,7 @@ Builder::Expr SchemaValues::number(const Facets& facets) {
     const Expr fraction = builder_.sequence({builder_.bytes("."), builder_.repeat(digit, 1, kMaxDigits)});
     const Expr sign = builder_.optional(builder_.chars({{'+', '+'}, {'-', '-'}}));
     const Expr exponent =
-        builder_.sequence({builder_.chars({{'E', 'E'}, {'e', 'e'}}), sign, builder_.repeat(digit, 1, 3)});
+        builder_.sequence({builder_.chars({{'E', 'E'}, {'e', 'e'}}), sign, builder_.repeat(digit, 1, 2)});
     return builder_.sequence({integer, builder_.optional(fraction), builder_.optional(exponent)});
   });
 }

@@ -96,6 +96,7 @@ TEST(Gbnf, NamesTheLineAndColumnOfAnError) {
   EXPECT_THAT(problem("start ::= \"a\""), HasSubstr("no rule \"root\""));
   EXPECT_THAT(problem("root ::= <think>"), HasSubstr("tokens in grammars"));
   EXPECT_THAT(problem("root ::= | * \"a\""), HasSubstr("a repetition with nothing before it"));
+  EXPECT_THAT(problem("root ::= \"a\"*?"), HasSubstr("line 1, column 14: a repetition of a repetition"));
   EXPECT_THAT(problem("root ::= [\\uD800]"), HasSubstr("no character"));
   EXPECT_THAT(problem("root ::= " + std::string(1000, '(')), HasSubstr("nested more than"));
   EXPECT_THAT(problem("root ::= \"\xFF\""), HasSubstr("not valid UTF-8"));

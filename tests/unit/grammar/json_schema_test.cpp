@@ -43,7 +43,7 @@ TEST(JsonSchema, TypesAndWhiteSpace) {
                {{"{}", "[]", R"({"a": [1, 2,{"b":null}]})", R"([true,"x"])"},
                 {"null", "{ }", "[ ]", R"({"a" :1})", R"({"a":  1})", "{\"a\":\n1}", "[1 ,2]", "[1,]", " {}", "{} "}});
   expect_texts(R"({"type":"integer"})", {{"0", "-7", "120"}, {"1.0", "01", "1e3", "-", "+1", std::string(65, '1')}});
-  expect_texts(R"({"type":"number"})", {{"0", "-0.5", "1e3", "2.5E-10"}, {".5", "1.", "1e", "NaN", "1e1234"}});
+  expect_texts(R"({"type":"number"})", {{"0", "-0.5", "1e3", "2.5E-10"}, {".5", "1.", "1e", "NaN", "1e999"}});
   expect_texts(R"({"type":["string","null"]})",
                {{"null", "\"\"", R"("a\"\\\u00e9\ud83d\ude00é")"},
                 {"\"\n\"", R"("\ud83d")", R"("\x")", "\"\xFF\"", R"("\u00g0")", "nul"}});
