@@ -16,7 +16,7 @@ constexpr uint64_t kMaxUnrolledCost = 64;
 }  // namespace
 
 Builder::Expr Builder::add(Node node) {
-  if (nodes_.size() >= limits_.max_edges) fail("grammar: more than {} parts; make it smaller", limits_.max_edges);
+  if (nodes_.size() >= limits_.max_states) fail("grammar: more than {} parts; make it smaller", limits_.max_states);
   nodes_.push_back(std::move(node));
   return static_cast<Expr>(nodes_.size()) - 1;
 }
@@ -66,6 +66,8 @@ Builder::Expr Builder::call(int32_t rule) {
 Builder::Expr Builder::network(Network network) {
   uint64_t cost = static_cast<uint64_t>(network.n_states);
   for (const Network::Edge& edge : network.edges) cost += nodes_[edge.expr].cost;
+  n_network_edges_ += network.edges.size();
+  if (n_network_edges_ > limits_.max_edges) fail("grammar: more than {} edges; make it smaller", limits_.max_edges);
   networks_.push_back(std::move(network));
   return add({.kind = Kind::kNetwork, .index = static_cast<int32_t>(networks_.size()) - 1, .cost = cost});
 }

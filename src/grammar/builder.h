@@ -87,6 +87,7 @@ class Builder {
   };
   std::vector<Automaton> automata_;
   std::vector<Network> networks_;
+  size_t n_network_edges_ = 0;
   std::vector<std::string> names_;
   std::vector<Expr> bodies_;  // -1: declared only
 };

@@ -3,6 +3,7 @@
 // Arrays and objects of schema_values.h. An object is a network of states "how far in the declared order, is a comma
 // due, how many properties so far", linear in the number of properties however many are optional.
 #include <algorithm>
+#include <bit>
 #include <map>
 #include <tuple>
 
@@ -12,6 +13,7 @@ namespace glint::grammar {
 namespace {
 
 constexpr size_t kMaxPatterns = 6;          // of one object: every subset of them is a kind of key
+constexpr size_t kMaxUnique = 10;           // choices of an array without repeats: every subset is a state
 constexpr size_t kMaxObjectStates = 50000;  // properties times counts
 
 uint32_t run_time_count(uint64_t count) {
@@ -35,6 +37,16 @@ Builder::Expr SchemaValues::array(const Facets& facets) {
   if (n_prefix > 0 && !has_items && arrays.min_items <= n_prefix)
     arrays.max_items = std::min<uint64_t>(arrays.max_items, n_prefix);
   if (arrays.min_items > arrays.max_items) return never(facets.origin);
+  if (arrays.unique != nullptr && arrays.max_items > 1) {
+    const bool plain = n_prefix == 0 && arrays.contains.empty();
+    if (const auto unique = plain ? unique_array(arrays) : std::nullopt) return *unique;
+    reader_.document().unsupported(
+        arrays.unique,
+        fmt::format("\"uniqueItems\" is supported where items are an enum of at most {} values; "
+                    "an object with a boolean for each choice says the same",
+                    kMaxUnique),
+        warnings_);
+  }
   if (!arrays.contains.empty() && arrays.unevaluated != nullptr) {
     reader_.document().unsupported(arrays.unevaluated, "\"unevaluatedItems\" beside \"contains\" is not supported",
                                    warnings_);
@@ -76,6 +88,42 @@ Builder::Expr SchemaValues::array(const Facets& facets) {
     network.edges.push_back(
         {at, end, builder_.repeat(builder_.sequence({comma, item}), run_time_count(least), run_time_count(most))});
     network.finals.push_back(end);
+  }
+  return builder_.sequence({builder_.bytes("["), builder_.network(std::move(network)), builder_.bytes("]")});
+}
+
+/// Items of a short list of values, none twice: a state for each set of values used. Null if the list is not short.
+std::optional<Builder::Expr> SchemaValues::unique_array(const ArrayFacets& arrays) {
+  std::vector<const Json*> values;
+  static const Json simple[] = {nullptr, false, true};
+  for (const Facets& facets : reader_.alternatives(reader_.item_schemas(arrays, 0))) {
+    if (!facets.values && (facets.types & ~unsigned{kNull | kBoolean}) != 0) return std::nullopt;
+    std::vector<const Json*> candidates = {&simple[0], &simple[1], &simple[2]};
+    if (facets.values) candidates = *facets.values;
+    for (const Json* value : candidates) {
+      const bool known =
+          std::any_of(values.begin(), values.end(), [&](const Json* v) { return equal_json(*v, *value); });
+      if (!known && reader_.admits(facets, *value)) values.push_back(value);
+    }
+    if (values.size() > kMaxUnique) return std::nullopt;
+  }
+  const uint32_t n_sets = 1u << values.size();
+  Network network;
+  network.n_states = static_cast<int32_t>(n_sets);
+  std::vector<Expr> first, later;
+  const Expr comma = separator(",");
+  for (const Json* value : values) {
+    first.push_back(literal(*value));
+    later.push_back(builder_.sequence({comma, first.back()}));
+  }
+  for (uint32_t used = 0; used < n_sets; ++used) {
+    const auto count = static_cast<uint64_t>(std::popcount(used));
+    const auto from = static_cast<int32_t>(used);
+    if (count >= arrays.min_items && count <= arrays.max_items) network.finals.push_back(from);
+    for (size_t i = 0; i < values.size() && count < arrays.max_items; ++i) {
+      const uint32_t with = used | 1u << i;
+      if (with != used) network.edges.push_back({from, static_cast<int32_t>(with), used == 0 ? first[i] : later[i]});
+    }
   }
   return builder_.sequence({builder_.bytes("["), builder_.network(std::move(network)), builder_.bytes("]")});
 }

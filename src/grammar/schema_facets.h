@@ -37,6 +37,7 @@ struct ArrayFacets {
   uint64_t min_items = 0, max_items = kNoMaximum;
   std::vector<const Json*> sources;   // schemas with prefixItems or items
   std::vector<const Json*> contains;  // schemas that some item must satisfy
+  const Json* unique = nullptr;       // "uniqueItems": true
   const Json* unevaluated = nullptr;  // schema of items that no source speaks of
   bool all_evaluated = false;         // by an inner "unevaluatedItems": true
 };

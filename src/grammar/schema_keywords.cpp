@@ -335,13 +335,9 @@ void SchemaReader::read_contains(const Json& value, const Json* schema, Reading&
   if (least > 0) reading.facets.arrays.contains.push_back(&value);
 }
 
-void SchemaReader::read_unique_items(const Json& value, const Json* schema, Reading& reading) {
+void SchemaReader::read_unique_items(const Json& value, const Json*, Reading& reading) {
   if (!value.is_boolean()) document_.refuse(&value, "expected true or false");
-  const auto max = schema->find("maxItems");
-  const bool at_most_one = reading.facets.arrays.max_items <= 1 || (max != schema->end() && count_of(*max) <= 1);
-  if (!value.get<bool>() || at_most_one) return;
-  document_.unsupported(
-      &value, "\"uniqueItems\" is not supported; an object with a boolean for each choice says the same", warnings_);
+  if (value.get<bool>()) reading.facets.arrays.unique = &value;
 }
 
 void SchemaReader::read_min_properties(const Json& value, const Json*, Reading& reading) {

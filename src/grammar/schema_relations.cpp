@@ -68,6 +68,11 @@ bool SchemaReader::admits(const Facets& facets, const Json& value, int nesting) 
     for (size_t i = 0; i < value.size(); ++i) {
       if (!admits(item_schemas(arrays, i), value[i], nesting + 1)) return false;
     }
+    for (size_t i = 0; arrays.unique != nullptr && i < value.size(); ++i) {
+      for (size_t j = 0; j < i; ++j) {
+        if (equal_json(value[i], value[j])) return false;
+      }
+    }
     return std::all_of(arrays.contains.begin(), arrays.contains.end(), [&](const Json* contained) {
       return std::any_of(value.begin(), value.end(),
                          [&](const Json& v) { return admits(Conjunction{contained}, v, nesting + 1); });

@@ -41,6 +41,7 @@ class SchemaValues {
 
   Expr array(const Facets& facets);
   Expr array_with(const Facets& facets, const Json* contained);
+  std::optional<Expr> unique_array(const ArrayFacets& arrays);
   Expr object(const Facets& facets);
   struct Property {
     Expr item = 0;  // key, colon, value

@@ -81,6 +81,8 @@ def array_schema(depth):
         schema["maxItems"] = RANDOM.randint(3, 5)
     if len(schema) == 1 and RANDOM.random() < .5:
         schema["contains"] = any_schema(depth + 1)
+    elif RANDOM.random() < .1:
+        return {"type": "array", "items": {"enum": ["x", "y", True, 3, None]}, "uniqueItems": True, "minItems": 2}
     return schema
 
 
