@@ -28,7 +28,7 @@ class Determiniser {
 
   Grammar run() {
     for (const Lowered::Rule& rule : lowered_.rules) {
-      grammar_.rules.push_back({rule.name, -1, rule.nullable});
+      grammar_.rules.push_back({rule.name, -1, -1, rule.nullable});
     }
     for (size_t r = 0; r < lowered_.rules.size(); ++r) {
       if (lowered_.states[lowered_.rules[r].start].height == Lowered::kDead) continue;
@@ -59,6 +59,7 @@ class Determiniser {
       if (merge && (sets_.size() > 4 * n_lowered_ + 1000 || work_ > 200 * n_lowered_ + 2'000'000)) return false;
       add_state(*sets_[i], merge);
     }
+    grammar_.rules[rule].states_end = static_cast<int32_t>(grammar_.states.size());
     return true;
   }
 

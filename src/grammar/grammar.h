@@ -44,8 +44,8 @@ struct State {
 
 struct Rule {
   std::string name;
-  int32_t start = 0;
-  bool nullable = false;  // may read nothing
+  int32_t start = 0, states_end = 0;  // its states are [start, states_end)
+  bool nullable = false;              // may read nothing
 };
 
 /// Bounds on what hostile input can make; an Error names the one that was hit.

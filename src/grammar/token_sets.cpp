@@ -65,7 +65,10 @@ TokenSets::TokenSets(std::shared_ptr<const Grammar> grammar, std::shared_ptr<con
 std::shared_ptr<const TokenSet> TokenSets::of(const Machine& machine, Machine::Thread thread) {
   Place place{thread.state};
   const Machine::Frame& frame = machine.frame(thread.frame);
-  if (thread.frame != Machine::kBottom && (frame.min_left > 0 || frame.max_left > 0)) {
+  // The counter belongs to the place if the place lies in the counted rule itself, not in one that its end calls.
+  const Rule& rule = grammar_->rules[frame.rule];
+  const bool within = rule.start <= thread.state && thread.state < rule.states_end;
+  if (thread.frame != Machine::kBottom && within && (frame.min_left > 0 || frame.max_left > 0)) {
     place.rule = frame.rule;
     place.min_left = std::min(frame.min_left, kHorizon);
     place.max_left = frame.max_left >= kHorizon ? kUnbounded : frame.max_left;
