@@ -26,7 +26,7 @@ struct JsonSchemaOptions {
   /// valid all the same, and models do not ramble.
   bool open = false;
   // Bounds on hostile schemas.
-  size_t max_nodes = 100'000;      // values in the document
+  size_t max_nodes = 50'000;       // values in the document
   size_t max_nesting = 256;        // of the document, and of references that apply at one place
   size_t max_alternatives = 1000;  // that anyOf, oneOf and the like make at one place
   size_t max_rules = 20'000;

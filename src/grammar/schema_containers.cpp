@@ -16,10 +16,6 @@ constexpr size_t kMaxPatterns = 6;          // of one object: every subset of th
 constexpr size_t kMaxUnique = 10;           // choices of an array without repeats: every subset is a state
 constexpr size_t kMaxObjectStates = 50000;  // properties times counts
 
-uint32_t run_time_count(uint64_t count) {
-  return count == kNoMaximum ? kUnbounded : static_cast<uint32_t>(std::min<uint64_t>(count, kUnbounded - 1));
-}
-
 uint64_t less(uint64_t count, uint64_t taken) {
   return count == kNoMaximum ? kNoMaximum : count - std::min(count, taken);
 }

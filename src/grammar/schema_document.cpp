@@ -205,6 +205,7 @@ const Json* SchemaDocument::walk(const Json* from, std::string_view json_pointer
 }
 
 const Json* SchemaDocument::resolve(const Json* at, std::string_view reference) const {
+  if (const auto known = resolved_.find(at); known != resolved_.end()) return known->second;
   const Place* place = place_of(at);
   GLINT_CHECK(place != nullptr);
   const size_t hash = std::min(reference.size(), reference.find('#'));
@@ -229,7 +230,7 @@ const Json* SchemaDocument::resolve(const Json* at, std::string_view reference) 
                            "$defs and refer to it as \"#/$defs/NAME\"",
                            printable(reference)));
   }
-  return target;
+  return resolved_[at] = target;
 }
 
 const Json* SchemaDocument::adopt(Json made, const Json* origin) {

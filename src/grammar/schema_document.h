@@ -60,6 +60,7 @@ class SchemaDocument {
   std::unordered_map<const Json*, std::string> base_;  // of resources: absolute or relative URI without fragment
   std::map<std::string, const Json*> by_uri_;          // "uri" or "uri#anchor"
   std::deque<Json> adopted_;
+  mutable std::unordered_map<const Json*, const Json*> resolved_;  // references, by the schema that holds them
 };
 
 /// RFC 3986 5.2: `reference` seen from `base`, without fragment; both without checks.

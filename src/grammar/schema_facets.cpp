@@ -6,7 +6,7 @@
 namespace glint::grammar {
 namespace {
 
-constexpr size_t kMaxWork = 2'000'000;  // schemas absorbed: a second or so
+constexpr size_t kMaxWork = 20'000'000;  // comparisons of values or names: a second or so
 
 void check_bounds(const SchemaDocument& document, const Json* schema, const char* low, const char* high) {
   const auto a = schema->find(low), b = schema->find(high);
@@ -56,8 +56,13 @@ const std::vector<Facets>& SchemaReader::alternatives(const Conjunction& unfollo
   return *known;
 }
 
+void SchemaReader::spend(size_t steps, const Json* origin) {
+  work_ += steps;
+  if (work_ > kMaxWork) document_.refuse(origin, "the schema's combinations are too many to work out");
+}
+
 void SchemaReader::absorb(const Json* schema, Reading& reading) {
-  if (++work_ > kMaxWork) document_.refuse(schema, "the schema's combinations are too many to work out");
+  spend(10, schema);
   if (std::find(path_.begin(), path_.end(), schema) != path_.end()) {
     document_.refuse(schema, "the schema applies itself to the same value again, without end");
   }
@@ -139,7 +144,7 @@ void SchemaReader::require_disjoint(const Disjunction& disjunction, const std::v
       if (i == j) continue;
       for (const Facets& a : branches[i]) {
         for (const Facets& b : branches[j]) {
-          if (++work_ > kMaxWork) document_.refuse(disjunction.keyword, "the combinations are too many to work out");
+          spend(10, disjunction.keyword);
           if (excludes(a, b)) continue;
           document_.unsupported(
               disjunction.keyword,
@@ -176,6 +181,7 @@ Conjunction SchemaReader::property_schemas(const ObjectFacets& facets, const std
   for (const Json* source : facets.sources) {
     bool evaluated = false;
     if (const auto properties = source->find("properties"); properties != source->end()) {
+      spend(1 + properties->size() / 8, source);  // a linear search
       const auto property = properties->find(key);
       if (property != properties->end()) schemas.push_back(&*property), evaluated = true;
     }

@@ -113,6 +113,8 @@ class SchemaReader {
 
   /// As alternatives(), null while they are being read or too many others are: for questions that may stay open.
   const std::vector<Facets>* try_alternatives(const Conjunction& schemas);
+  /// Counts steps, so that a hostile schema ends in an Error rather than in minutes of work.
+  void spend(size_t steps, const Json* origin);
   void absorb(const Json* schema, Reading& reading);
   void expand(const Reading& reading, std::vector<Facets>& out);
   Facets finished(const Reading& reading);

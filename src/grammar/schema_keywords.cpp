@@ -141,7 +141,7 @@ void SchemaReader::read_const(const Json& value, const Json*, Reading& reading) 
 void SchemaReader::restrict_values(std::vector<const Json*> values, Reading& reading) {
   auto& known = reading.facets.values;
   if (known) {
-    work_ += known->size() * values.size() / 16;
+    spend(known->size() * values.size(), values.empty() ? nullptr : values[0]);
     std::erase_if(*known, [&](const Json* v) {
       return std::none_of(values.begin(), values.end(), [&](const Json* w) { return equal_json(*v, *w); });
     });

@@ -54,7 +54,7 @@ bool SchemaReader::admits(const Conjunction& schemas, const Json& value, int nes
 bool SchemaReader::admits(const Facets& facets, const Json& value, int nesting) {
   if (nesting > kMaxNesting)
     document_.refuse(facets.origin, fmt::format("values nested more than {} deep", kMaxNesting));
-  ++work_;
+  spend(1 + (facets.values ? facets.values->size() : 0) + facets.excluded.size(), facets.origin);
   const unsigned type = type_of(value);
   if ((facets.types & type) == 0) return false;
   const auto is_value = [&](const Json* other) { return equal_json(*other, value); };
@@ -94,7 +94,7 @@ bool SchemaReader::admits(const Facets& facets, const Json& value, int nesting) 
 bool SchemaReader::excludes_all(const Conjunction& made, const Conjunction& other, int nesting) {
   const std::vector<Facets>*a = try_alternatives(made), *b = try_alternatives(other);
   if (a == nullptr || b == nullptr) return false;
-  work_ += a->size() * b->size();
+  spend(a->size() * b->size(), made.empty() ? &document_.root() : made[0]);
   return std::all_of(a->begin(), a->end(), [&](const Facets& x) {
     return std::all_of(b->begin(), b->end(), [&](const Facets& y) { return excludes(x, y, nesting); });
   });

@@ -4,15 +4,6 @@
 #include <algorithm>
 
 namespace glint::grammar {
-namespace {
-
-// Counts are kept in 32 bits at run time; no text is longer.
-uint32_t run_time_count(uint64_t count) {
-  return count == kNoMaximum ? kUnbounded : static_cast<uint32_t>(std::min<uint64_t>(count, kUnbounded - 1));
-}
-
-}  // namespace
-
 Builder::Expr SchemaValues::root() {
   const Expr call = value({&reader_.document().root()});
   while (!pending_.empty()) {
@@ -52,8 +43,10 @@ Builder::Expr SchemaValues::separator(const char* mark) {
 Builder::Expr SchemaValues::alternative(const Facets& facets) {
   std::vector<Expr> choices;
   if (facets.values) {
+    Facets beside = facets;
+    beside.values.reset();
     for (const Json* value : *facets.values) {
-      if (reader_.admits(facets, *value)) choices.push_back(literal(*value));
+      if (reader_.admits(beside, *value)) choices.push_back(literal(*value));
     }
     return choices.empty() ? never(facets.origin) : builder_.alternatives(std::move(choices));
   }

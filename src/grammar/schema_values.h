@@ -5,6 +5,7 @@
 // tests/unit/grammar/json_schema_test.cpp.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <string>
@@ -14,6 +15,11 @@
 #include "grammar/schema_facets.h"
 
 namespace glint::grammar {
+
+/// Counts are kept in 32 bits at run time; no text is longer.
+inline uint32_t run_time_count(uint64_t count) {
+  return count == kNoMaximum ? kUnbounded : static_cast<uint32_t>(std::min<uint64_t>(count, kUnbounded - 1));
+}
 
 class SchemaValues {
  public:
