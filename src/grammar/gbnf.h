@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Reads grammars in llama.cpp's GBNF: rules "name ::= ...", alternation, sequences, groups, literals, character
+// classes, ".", * + ? {m,n}, comments. The text starts with the rule "root".
+// Called for a request's `grammar`; knows nothing of how grammars are run.
+// Tested by tests/unit/grammar/gbnf_test.cpp and tests/fuzz/gbnf_fuzz.cpp.
+#pragma once
+
+#include <string_view>
+
+#include "grammar/grammar.h"
+
+namespace glint::grammar {
+
+/// Throws Error with line and column for what is not GBNF, for undefined, left-recursive and unending rules, and past a
+/// limit.
+Grammar compile_gbnf(std::string_view text, const GrammarLimits& limits = {});
+
+}  // namespace glint::grammar
