@@ -86,7 +86,8 @@ __device__ __forceinline__ void copy_quarter(__half* stage, const __half* const 
 
 /// Adds 64 columns: a warp's two tiles of rows with all tokens.
 template <PackedFormat kFormat>
-__device__ __forceinline__ void add_quarter(float (&sum)[2][kTokenTiles][4], const Quarter<kFormat> (&quarters)[2], __half* stage, int lane) {
+__device__ __forceinline__ void add_quarter(float (&sum)[2][kTokenTiles][4], const Quarter<kFormat> (&quarters)[2],
+                                            __half* stage, int lane) {
 #pragma unroll
   for (int step = 0; step < 4; ++step) {
     uint32_t a[2][4];
@@ -196,8 +197,12 @@ __global__ void __launch_bounds__(kThreads, 1) matmul_kernel(MatmulArgs args) {
 
   float total[2][kTokenTiles][4] = {};
   Quarter<kFormat> quarters[2];
+  TileScales<kFormat> scales[2];
 #pragma unroll
-  for (int t = 0; t < 2; ++t) quarters[t].template load<FromGlobal>(tiles[t], 0, lane);
+  for (int t = 0; t < 2; ++t) {
+    quarters[t].template load_bits<FromGlobal>(tiles[t], 0, lane);
+    scales[t].load(tiles[t], lane);
+  }
   for (int block = 0; block < n_blocks; ++block) {
     float sum[2][kTokenTiles][4] = {};
 #pragma unroll
@@ -213,13 +218,19 @@ __global__ void __launch_bounds__(kThreads, 1) matmul_kernel(MatmulArgs args) {
       if (q + 1 < n_quarters) {
 #pragma unroll
         for (int t = 0; t < 2; ++t) {
-          next[t].template load<FromGlobal>(tiles[t] + static_cast<int64_t>(quarter == 3 ? block + 1 : block) * kTileBytes,
-                                            (quarter + 1) % 4, lane);
+          next[t].template load_bits<FromGlobal>(
+              tiles[t] + static_cast<int64_t>(quarter == 3 ? block + 1 : block) * kTileBytes, (quarter + 1) % 4, lane);
         }
       }
+#pragma unroll
+      for (int t = 0; t < 2; ++t) scales[t].give(quarters[t], quarter);
       add_quarter<kFormat>(sum, quarters, stages + q % kStages * kStageHalves, lane);
 #pragma unroll
       for (int t = 0; t < 2; ++t) quarters[t] = next[t];
+    }
+    if (block + 1 < n_blocks) {
+#pragma unroll
+      for (int t = 0; t < 2; ++t) scales[t].load(tiles[t] + static_cast<int64_t>(block + 1) * kTileBytes, lane);
     }
 #pragma unroll
     for (int t = 0; t < 2; ++t) {

@@ -5,7 +5,9 @@
 
 #include "base/check.h"
 #include "cuda/device/activation.cuh"
+#include "cuda/device/mla_rows.cuh"
 #include "cuda/device/norm.cuh"
+#include "cuda/device/route.cuh"
 #include "cuda/device/tile_product.cuh"
 #include "cuda/format_switch.h"
 #include "cuda/launch.h"
@@ -14,7 +16,7 @@ namespace glint::cuda {
 namespace {
 
 constexpr int kLeastWarps = kNormThreads / 32;
-constexpr int kMostWarps = 20;      // of products whose input is normed: more would leave too few registers
+constexpr int kMostWarps = 20;  // of products whose input is normed: more would leave too few registers
 constexpr int kMostDownWarps = 32;
 constexpr int kColumnPad =
     8;  // halves after each token in shared memory: the tokens' words then lie in different banks
@@ -33,8 +35,8 @@ __device__ __forceinline__ int n_warps() {
   return n_threads() / 32;
 }
 
-__device__ __forceinline__ void load_tokens(__half* columns, const MatvecInput& in, const InputNorm& norm, int head, int n_in,
-                                            int n_padded, float* scratch) {
+__device__ __forceinline__ void load_tokens(__half* columns, const MatvecInput& in, const InputNorm& norm, int head,
+                                            int n_in, int n_padded, float* scratch) {
   for (int t = 0; t < in.n_tokens; ++t) {
     store_input(columns + t * (n_padded + kColumnPad), in.x + t * in.row_stride + head * in.head_stride, n_in, n_padded,
                 in.scale, norm, scratch);
@@ -68,8 +70,8 @@ __device__ __forceinline__ float sum_blocks(const float* partial, int first_unit
   return sum;
 }
 
-/// A warp's place for a tile in shared memory. A block has a warp for each tile where it can, so that all copies are under
-/// way at once; a warp with several takes one after another.
+/// A warp's place for a tile in shared memory. A block has a warp for each tile where it can, so that all copies are
+/// under way at once; a warp with several takes one after another.
 template <PackedFormat kFormat>
 struct WarpTile {
   static constexpr int kBytes = tile_layout(kFormat).bytes();
@@ -80,8 +82,8 @@ struct WarpTile {
     if (first < n_units) copy_tile<kFormat>(place, tile_of(first), lane_id());
     cp_async_commit();
   }
-  /// Multiplies units first, first + n_takers, ...; tile_of(unit) is where a unit's tile lies, column_of(unit) this lane's
-  /// token at the tile's first column (or null). PRECOND: start() with the same units.
+  /// Multiplies units first, first + n_takers, ...; tile_of(unit) is where a unit's tile lies, column_of(unit) this
+  /// lane's token at the tile's first column (or null). PRECOND: start() with the same units.
   template <class TileOf, class ColumnOf>
   __device__ __forceinline__ static void multiply(uint8_t* place, int first, int n_takers, int n_units, int n_tokens,
                                                   float* partial, TileOf tile_of, ColumnOf column_of) {
@@ -104,12 +106,39 @@ struct MatvecArgs {
   PackedMatrix matrix[2];
   MatvecOutput out[2];
   int n_first_blocks = 0;  // blocks of the first matrix; the rest take the second
+  int n_blocks = 0;        // of both
   int tiles_per_block = 1;
 };
 
-/// Grid: (rows of tiles / tiles_per_block of all matrices, stacked matrices).
-template <PackedFormat kFormat>
-__global__ void __launch_bounds__(kMostWarps * 32) matvec_kernel(MatvecArgs args, MatvecInput in) {
+/// Work that needs the same inputs as a product and goes in the same launch: blocks behind the product's, along x.
+struct NoWork {
+  __device__ __forceinline__ void run(int, int) const {}
+};
+/// MLA's rows: for each head (y) a block for each token's query, and, for head 0, one for its latent row.
+struct MlaRowWork {
+  MlaRowArgs args;
+  __device__ __forceinline__ void run(int index, int head) const {
+    wait_for_previous_kernel();
+    const int n_tokens = args.rows.latent.n_rows;
+    if (index < n_tokens) return finish_mla_row(args, index, head);
+    if (head == 0) finish_mla_row(args, index - n_tokens, args.shape.n_heads);
+  }
+};
+/// The router: n_parts blocks for each token.
+struct RouterWork {
+  RouteWork route;
+  int n_parts = 0;
+  __device__ __forceinline__ void run(int index, int) const {
+    route_part<1>(route.out, route.logits, route.in, route.params, route.arrived, dynamic_shared<float>(),
+                  index % n_parts, n_parts, index / n_parts);
+  }
+};
+
+/// Grid: (rows of tiles / tiles_per_block of all matrices, then other work; stacked matrices).
+template <PackedFormat kFormat, class Work>
+__global__ void __launch_bounds__(kMostWarps * 32) matvec_kernel(MatvecArgs args, MatvecInput in, Work work) {
+  if (static_cast<int>(blockIdx.x) >= args.n_blocks)
+    return work.run(static_cast<int>(blockIdx.x) - args.n_blocks, static_cast<int>(blockIdx.y));
   __shared__ float scratch[kLeastWarps];
   const bool second = static_cast<int>(blockIdx.x) >= args.n_first_blocks;
   const PackedMatrix& matrix = args.matrix[second ? 1 : 0];
@@ -154,10 +183,12 @@ __global__ void __launch_bounds__(kMostWarps * 32) matvec_kernel(MatvecArgs args
   }
 }
 
-/// Grid: (rows of tiles, slots or 1). Units: the gate's tiles, then the up projection's.
-template <PackedFormat kFormat>
+/// Grid: (rows of tiles, then other work; slots or 1). Units: the gate's tiles, then the up projection's.
+template <PackedFormat kFormat, class Work>
 __global__ void __launch_bounds__(kMostWarps * 32)
-    matvec_glu_kernel(GluOutput out, MatvecInput in, PackedMatrix gate, PackedMatrix up, Routing routing) {
+    matvec_glu_kernel(GluOutput out, MatvecInput in, PackedMatrix gate, PackedMatrix up, Routing routing, Work work) {
+  if (static_cast<int>(blockIdx.x) >= gate.n_row_tiles)
+    return work.run(static_cast<int>(blockIdx.x) - gate.n_row_tiles, static_cast<int>(blockIdx.y));
   __shared__ float scratch[kLeastWarps];
   constexpr int kTileBytes = tile_layout(kFormat).bytes();
   const bool routed = routing.expert != nullptr;
@@ -224,7 +255,8 @@ __global__ void __launch_bounds__(kMostDownWarps * 32)
   const int routed_warp = warp_id() - n_shared_warps;
   auto* shared_ring = dynamic_shared<uint8_t>();
   auto* ring = shared_ring + n_shared_warps * WarpTile<kSharedFormat>::kBytes;
-  uint8_t* place = takes_shared ? shared_ring + warp_id() * WarpTile<kSharedFormat>::kBytes : ring + routed_warp * WarpTile<kFormat>::kBytes;
+  uint8_t* place = takes_shared ? shared_ring + warp_id() * WarpTile<kSharedFormat>::kBytes
+                                : ring + routed_warp * WarpTile<kFormat>::kBytes;
   auto* columns = reinterpret_cast<__half*>(ring + (n_warps() - n_shared_warps) * WarpTile<kFormat>::kBytes);
   auto* partial = reinterpret_cast<float*>(columns + (n_shared + n_routed) * kTileColumns + kColumnPad);
 
@@ -245,12 +277,13 @@ __global__ void __launch_bounds__(kMostDownWarps * 32)
   if (!takes_shared) WarpTile<kFormat>::start(place, routed_warp, n_routed, routed_tile);
   const InputNorm no_norm(nullptr, 0, 0);
   if (in.shared != nullptr) {
-    store_input(columns, in.shared + token * in.shared_stride, down_shared.n_in, n_shared * kTileColumns, 1, no_norm, nullptr);
+    store_input(columns, in.shared + token * in.shared_stride, down_shared.n_in, n_shared * kTileColumns, 1, no_norm,
+                nullptr);
   }
   for (int s = 0; s < routing.top_k; ++s) {
     store_input(columns + (n_shared + s * down.n_blocks) * kTileColumns,
-               in.inner + (token * routing.top_k + s) * in.inner_stride, down.n_in, down.n_blocks * kTileColumns, 1, no_norm,
-                nullptr);
+                in.inner + (token * routing.top_k + s) * in.inner_stride, down.n_in, down.n_blocks * kTileColumns, 1,
+                no_norm, nullptr);
   }
   __syncthreads();
   const __half* column = lane / 4 == 0 ? columns : nullptr;
@@ -258,8 +291,9 @@ __global__ void __launch_bounds__(kMostDownWarps * 32)
   if (takes_shared) {
     WarpTile<kSharedFormat>::multiply(place, warp_id(), n_shared_warps, n_shared, 1, partial, shared_tile, column_at);
   } else {
-    WarpTile<kFormat>::multiply(place, routed_warp, n_warps() - n_shared_warps, n_routed, 1, partial + n_shared * kTileRows,
-                                routed_tile, [&](int unit) { return column_at(n_shared + unit); });
+    WarpTile<kFormat>::multiply(place, routed_warp, n_warps() - n_shared_warps, n_routed, 1,
+                                partial + n_shared * kTileRows, routed_tile,
+                                [&](int unit) { return column_at(n_shared + unit); });
   }
   let_next_kernel_start();
   __syncthreads();
@@ -279,33 +313,58 @@ __global__ void __launch_bounds__(kMostDownWarps * 32)
 size_t columns_bytes(int n_tokens, int n_blocks) {
   return static_cast<size_t>(n_tokens) * (n_blocks * kTileColumns + kColumnPad) * sizeof(__half);
 }
-size_t partial_bytes(int n_units, int n_tokens) { return static_cast<size_t>(n_units) * n_tokens * kTileRows * sizeof(float); }
-
-/// A block with a warp for each unit, as far as threads and shared memory go.
-LaunchShape block_for(const Stream& stream, dim3 grid, int n_units, int most_warps, int tile_bytes, size_t other_bytes) {
-  const int fitting = static_cast<int>((stream.shared_bytes - std::min(stream.shared_bytes, other_bytes)) / static_cast<size_t>(tile_bytes));
-  const int warps = std::clamp(std::min(n_units, fitting), kLeastWarps, most_warps);
-  return {grid, dim3(static_cast<unsigned>(warps * 32)), static_cast<size_t>(warps) * static_cast<size_t>(tile_bytes) + other_bytes};
+size_t partial_bytes(int n_units, int n_tokens) {
+  return static_cast<size_t>(n_units) * n_tokens * kTileRows * sizeof(float);
 }
 
-void launch_matvec(const Stream& stream, MatvecArgs args, const MatvecInput& in, int count) {
+/// A block with a warp for each unit, as far as threads and shared memory go.
+LaunchShape block_for(const Stream& stream, dim3 grid, int n_units, int most_warps, int tile_bytes,
+                      size_t other_bytes) {
+  const int fitting = static_cast<int>((stream.shared_bytes - std::min(stream.shared_bytes, other_bytes)) /
+                                       static_cast<size_t>(tile_bytes));
+  const int warps = std::clamp(std::min(n_units, fitting), kLeastWarps, most_warps);
+  return {grid, dim3(static_cast<unsigned>(warps * 32)),
+          static_cast<size_t>(warps) * static_cast<size_t>(tile_bytes) + other_bytes};
+}
+
+template <class Work>
+void launch_matvec(const Stream& stream, MatvecArgs args, const MatvecInput& in, int count, const Work& work,
+                   int n_work_blocks) {
   const PackedMatrix& matrix = args.matrix[0];
   GLINT_CHECK(in.n_tokens >= 1 && in.n_tokens <= kMatvecTokens);
   args.tiles_per_block = std::max(1, kLeastWarps / matrix.n_blocks);
   args.n_first_blocks = blocks_for(matrix.n_row_tiles, args.tiles_per_block);
-  const int n_blocks = args.n_first_blocks + blocks_for(args.matrix[1].n_row_tiles, args.tiles_per_block);
+  args.n_blocks = args.n_first_blocks + blocks_for(args.matrix[1].n_row_tiles, args.tiles_per_block);
   const int n_units = args.tiles_per_block * matrix.n_blocks;
+  const dim3 grid(static_cast<unsigned>(args.n_blocks + n_work_blocks), static_cast<unsigned>(count));
   const LaunchShape shape =
-      block_for(stream, dim3(static_cast<unsigned>(n_blocks), static_cast<unsigned>(count)), n_units, kMostWarps,
-                tile_layout(matrix.format).bytes(), columns_bytes(in.n_tokens, matrix.n_blocks) + partial_bytes(n_units, in.n_tokens));
-  with_format(matrix.format, [&]<PackedFormat kFormat>() { launch(stream, shape, matvec_kernel<kFormat>, args, in); });
+      block_for(stream, grid, n_units, kMostWarps, tile_layout(matrix.format).bytes(),
+                columns_bytes(in.n_tokens, matrix.n_blocks) + partial_bytes(n_units, in.n_tokens));
+  with_format(matrix.format,
+              [&]<PackedFormat kFormat>() { launch(stream, shape, matvec_kernel<kFormat, Work>, args, in, work); });
+}
+
+/// Grid and block of a gated pair over `n_slots` (1: dense).
+LaunchShape glu_shape(const Stream& stream, const PackedMatrix& gate, int n_tokens, int n_slots, int n_work_blocks,
+                      size_t work_bytes) {
+  const dim3 grid(static_cast<unsigned>(gate.n_row_tiles + n_work_blocks), static_cast<unsigned>(n_slots));
+  LaunchShape shape = block_for(stream, grid, 2 * gate.n_blocks, kMostWarps, tile_layout(gate.format).bytes(),
+                                columns_bytes(n_tokens, gate.n_blocks) + partial_bytes(2 * gate.n_blocks, n_tokens));
+  shape.shared_bytes = std::max(shape.shared_bytes, work_bytes);
+  return shape;
 }
 
 }  // namespace
 
 void matvec(const Stream& stream, const MatvecOutput& out, const MatvecInput& in, const PackedMatrix& matrix,
             int count) {
-  launch_matvec(stream, {.matrix = {matrix, {}}, .out = {out, {}}}, in, count);
+  launch_matvec(stream, {.matrix = {matrix, {}}, .out = {out, {}}}, in, count, NoWork{}, 0);
+}
+
+void matvec_and_mla_rows(const Stream& stream, const MatvecOutput& out, const MatvecInput& in,
+                         const PackedMatrix& matrix, int count, const MlaRowArgs& rows) {
+  GLINT_CHECK(count == rows.shape.n_heads && rows.cache.k != nullptr);
+  launch_matvec(stream, {.matrix = {matrix, {}}, .out = {out, {}}}, in, count, MlaRowWork{rows}, 2 * in.n_tokens);
 }
 
 void matvec_pair(const Stream& stream, const MatvecOutput& out0, const PackedMatrix& matrix0, const MatvecOutput& out1,
@@ -315,19 +374,30 @@ void matvec_pair(const Stream& stream, const MatvecOutput& out0, const PackedMat
     matvec(stream, out0, in, matrix0);
     return matvec(stream, out1, in, matrix1);
   }
-  launch_matvec(stream, {.matrix = {matrix0, matrix1}, .out = {out0, out1}}, in, 1);
+  launch_matvec(stream, {.matrix = {matrix0, matrix1}, .out = {out0, out1}}, in, 1, NoWork{}, 0);
 }
 
 void matvec_glu(const Stream& stream, const GluOutput& out, const MatvecInput& in, const PackedMatrix& gate,
                 const PackedMatrix& up, const Routing* routing) {
   GLINT_CHECK(gate.format == up.format && (routing != nullptr || in.n_tokens <= kMatvecTokens));
-  const int n_tokens = routing != nullptr ? 1 : in.n_tokens;
   const int n_slots = routing != nullptr ? in.n_tokens * routing->top_k : 1;
-  const LaunchShape shape =
-      block_for(stream, dim3(static_cast<unsigned>(gate.n_row_tiles), static_cast<unsigned>(n_slots)), 2 * gate.n_blocks, kMostWarps,
-                tile_layout(gate.format).bytes(), columns_bytes(n_tokens, gate.n_blocks) + partial_bytes(2 * gate.n_blocks, n_tokens));
+  const LaunchShape shape = glu_shape(stream, gate, routing != nullptr ? 1 : in.n_tokens, n_slots, 0, 0);
   with_format(gate.format, [&]<PackedFormat kFormat>() {
-    launch(stream, shape, matvec_glu_kernel<kFormat>, out, in, gate, up, routing != nullptr ? *routing : Routing{});
+    launch(stream, shape, matvec_glu_kernel<kFormat, NoWork>, out, in, gate, up,
+           routing != nullptr ? *routing : Routing{}, NoWork{});
+  });
+}
+
+void matvec_glu_and_route(const Stream& stream, const GluOutput& out, const MatvecInput& in, const PackedMatrix& gate,
+                          const PackedMatrix& up, const RouteWork& route) {
+  GLINT_CHECK(gate.format == up.format && in.n_tokens <= kMatvecTokens);
+  const size_t work_bytes = route_part_bytes(1, route.in.x.width, route.logits.width);
+  const int n_warps = static_cast<int>(glu_shape(stream, gate, in.n_tokens, 1, 0, work_bytes).block.x) / 32;
+  const int n_parts = blocks_for(route.logits.width, n_warps);
+  const LaunchShape shape = glu_shape(stream, gate, in.n_tokens, 1, n_parts * in.n_tokens, work_bytes);
+  with_format(gate.format, [&]<PackedFormat kFormat>() {
+    launch(stream, shape, matvec_glu_kernel<kFormat, RouterWork>, out, in, gate, up, Routing{},
+           RouterWork{route, n_parts});
   });
 }
 
@@ -338,8 +408,8 @@ void matvec_down(const Stream& stream, Tensor x, const DownInput& in, const Pack
   const PackedFormat shared_format = has_shared ? down_shared.format : down.format;
   const int tile_bytes = std::max(tile_layout(down.format).bytes(), tile_layout(shared_format).bytes());
   const LaunchShape shape =
-      block_for(stream, dim3(static_cast<unsigned>(down.n_row_tiles), static_cast<unsigned>(x.n_rows)), n_units, kMostDownWarps, tile_bytes,
-                columns_bytes(1, n_units) + partial_bytes(n_units, 1));
+      block_for(stream, dim3(static_cast<unsigned>(down.n_row_tiles), static_cast<unsigned>(x.n_rows)), n_units,
+                kMostDownWarps, tile_bytes, columns_bytes(1, n_units) + partial_bytes(n_units, 1));
   with_format(down.format, [&]<PackedFormat kFormat>() {
     if (shared_format == kFormat) {
       launch(stream, shape, matvec_down_kernel<kFormat, kFormat>, x, in, down, bias, down_shared, routing);

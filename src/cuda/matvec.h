@@ -7,7 +7,9 @@
 #pragma once
 
 #include "cuda/device_memory.h"
+#include "cuda/mla_rows.h"
 #include "cuda/packed_weight.h"
+#include "cuda/route.h"
 
 namespace glint::cuda {
 
@@ -39,6 +41,11 @@ struct MatvecOutput {
 void matvec(const Stream& stream, const MatvecOutput& out, const MatvecInput& in, const PackedMatrix& matrix,
             int count = 1);
 
+/// The same for stacked matrices, with finish_mla_rows (mla_rows.h) of as many tokens in the same launch; the cache is
+/// f16.
+void matvec_and_mla_rows(const Stream& stream, const MatvecOutput& out, const MatvecInput& in,
+                         const PackedMatrix& matrix, int count, const MlaRowArgs& rows);
+
 /// Two matrices over one input, in one launch where their formats agree.
 void matvec_pair(const Stream& stream, const MatvecOutput& out0, const PackedMatrix& matrix0, const MatvecOutput& out1,
                  const PackedMatrix& matrix1, const MatvecInput& in);
@@ -54,6 +61,17 @@ struct GluOutput {
 };
 void matvec_glu(const Stream& stream, const GluOutput& out, const MatvecInput& in, const PackedMatrix& gate,
                 const PackedMatrix& up, const Routing* routing);
+
+/// The dense one with route_normed (route.h) of the same tokens in the same launch.
+struct RouteWork {
+  Routing out;
+  Tensor logits;
+  RouterInput in;
+  RouteParams params;
+  int32_t* arrived = nullptr;  // [n_tokens] counters that are zero before and after
+};
+void matvec_glu_and_route(const Stream& stream, const GluOutput& out, const MatvecInput& in, const PackedMatrix& gate,
+                          const PackedMatrix& up, const RouteWork& route);
 
 /// x[t] += shared[t] . down_shared^T + sum over s of weight(t, s) * (inner[t * top_k + s] . down[expert(t, s)]^T +
 /// bias): the sum over slots in slot order. `inner` as matvec_glu leaves it. Any number of tokens.

@@ -76,9 +76,16 @@ class MlaStep {
             .norm = floats(weights_.q_a_norm),
             .eps = shape_.eps},
            PackedMatrix(weights_.q_b));
-    finish_rows();
     const Tensor q_heads = q_.split_heads(shape_.n_heads);
-    heads(q_latent_, q_heads, weights_.k_b);
+    if (cache_.k_dtype == DType::kF16) {
+      matvec_and_mla_rows(
+          stream_, {.out = q_latent_.data, .row_stride = q_latent_.row_stride, .head_stride = q_latent_.head_stride},
+          {.x = q_heads.data, .row_stride = q_heads.row_stride, .head_stride = q_heads.head_stride, .n_tokens = n_},
+          PackedMatrix(weights_.k_b), weights_.k_b.count, row_args());
+    } else {
+      finish_rows();
+      heads(q_latent_, q_heads, weights_.k_b);
+    }
     attend(stream_, o_latent_, q_latent_, cache_, block_.batch, {.scale = shape_.scale}, context_.workspace);
     heads(attended.split_heads(shape_.n_heads), o_latent_, weights_.v_b);
     matvec(stream_,
@@ -124,6 +131,11 @@ class MlaStep {
   void finish_rows() {
     finish_mla_rows(stream_, {latent_, q_.split_heads(shape_.n_heads), q_latent_}, shape_, floats(weights_.kv_a_norm),
                     block_.batch, cache_, rope_params_);
+  }
+
+  MlaRowArgs row_args() const {
+    return mla_row_args({latent_, q_.split_heads(shape_.n_heads), q_latent_}, shape_, floats(weights_.kv_a_norm),
+                        block_.batch, cache_, rope_params_);
   }
 
   void heads(Tensor out, Tensor in, const Weight& w) {

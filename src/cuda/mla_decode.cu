@@ -291,8 +291,8 @@ __global__ void __launch_bounds__(128 * kCombineGroups) mla_combine_kernel(Tenso
 #pragma unroll 8
   for (int s = group; s < n_splits; s += kCombineGroups) {
     const float weight = exp2f(weights[s] - largest);
-    const float4 part =
-        reinterpret_cast<const float4*>(args.partial + (first + static_cast<int64_t>(s) * args.n_heads) * kValues)[thread % 128];
+    const float4 part = reinterpret_cast<const float4*>(
+        args.partial + (first + static_cast<int64_t>(s) * args.n_heads) * kValues)[thread % 128];
     sum.x = __fmaf_rn(weight, part.x, sum.x);
     sum.y = __fmaf_rn(weight, part.y, sum.y);
     sum.z = __fmaf_rn(weight, part.z, sum.z);
@@ -319,8 +319,8 @@ bool mla_decode_supports(const KvLayer& layer, Tensor q, Tensor out) {
   const auto is_aligned = [](Tensor t) {
     return reinterpret_cast<uintptr_t>(t.data) % 16 == 0 && t.row_stride % 4 == 0 && t.head_stride % 4 == 0;
   };
-  return layer.v == nullptr && layer.k_dtype == DType::kF16 && layer.n_kv == 1 && layer.d_k == kWidth && layer.d_v == kValues &&
-         q.n_heads <= kMostHeads && is_aligned(q) && is_aligned(out);
+  return layer.v == nullptr && layer.k_dtype == DType::kF16 && layer.n_kv == 1 && layer.d_k == kWidth &&
+         layer.d_v == kValues && q.n_heads <= kMostHeads && is_aligned(q) && is_aligned(out);
 }
 
 int64_t mla_decode_floats(int n_heads, int d_v) {
@@ -350,8 +350,8 @@ void mla_decode(const Stream& stream, Workspace& workspace, Tensor out, Tensor q
     } else {
       launch(stream, {grid, dim3(kThreads), sizeof(DecodeShared<32, 1>)}, mla_split_kernel<32, 1>, args);
     }
-    launch(stream, {dim3(static_cast<unsigned>(n_heads), static_cast<unsigned>(n_rows)), dim3(128 * kCombineGroups)}, mla_combine_kernel,
-           out.rows(first, n_rows), args);
+    launch(stream, {dim3(static_cast<unsigned>(n_heads), static_cast<unsigned>(n_rows)), dim3(128 * kCombineGroups)},
+           mla_combine_kernel, out.rows(first, n_rows), args);
   }
 }
 

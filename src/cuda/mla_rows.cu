@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cuda/mla_rows.h"
 
-#include "cuda/device/cache.cuh"
-#include "cuda/device/norm.cuh"
+#include "cuda/device/mla_rows.cuh"
 #include "cuda/device/packed.cuh"
 #include "cuda/format_switch.h"
 #include "cuda/kv_rows.h"
@@ -11,49 +10,11 @@
 namespace glint::cuda {
 namespace {
 
-/// The part of a Batch that kernels take.
-struct CacheBatch {
-  const int32_t* positions;
-  const int32_t* sequences;
-  const int32_t* page_table;
-  int max_pages;
-};
-
-/// Grid: (tokens, heads + 1). The last block of a token does its latent row, and caches it where `cache` is given.
-__global__ void __launch_bounds__(kNormThreads)
-    finish_mla_rows_kernel(MlaRows rows, MlaShape shape, const float* kv_norm, CacheBatch batch, KvLayer cache,
-                           RopeParams params) {
-  __shared__ float scratch[kNormThreads / 32];
+/// Grid: (tokens, heads + 1).
+__global__ void __launch_bounds__(kNormThreads) finish_mla_rows_kernel(MlaRowArgs args) {
   let_next_kernel_start();
   wait_for_previous_kernel();
-  const int64_t token = blockIdx.x;
-  const int head = static_cast<int>(blockIdx.y);
-  const int position = batch.positions[token];
-  const int thread = static_cast<int>(threadIdx.x);
-  if (head == shape.n_heads) {
-    float* latent = rows.latent.data + token * rows.latent.row_stride;
-    const BlockRow row(latent, shape.kv_rank);
-    const float scale = rms_scale(row, shape.kv_rank, shape.eps, scratch);
-    row.for_each([&](int at, float4 v) {
-      const float values[4] = {v.x, v.y, v.z, v.w};
-#pragma unroll
-      for (int i = 0; i < 4; ++i) latent[at + i] = values[i] * scale * kv_norm[at + i];  // kv_rank is a multiple of 64
-    });
-    if (thread < params.n_dims / 2) rotate_pair(latent + shape.kv_rank, thread, position, params);
-    if (cache.k != nullptr) {
-      __syncthreads();
-      const int64_t at = cache_row(batch.page_table, batch.max_pages, batch.sequences[token], position);
-      auto* to = static_cast<__half2*>(cache.k) + at * (cache.d_k / 2);
-      for (int i = thread; i < cache.d_k / 2; i += kNormThreads) to[i] = __floats2half2_rn(latent[2 * i], latent[2 * i + 1]);
-    }
-  } else {
-    const float* from = rows.q.data + token * rows.q.row_stride + head * rows.q.head_stride + shape.d_nope;
-    float* to =
-        rows.q_latent.data + token * rows.q_latent.row_stride + head * rows.q_latent.head_stride + shape.kv_rank;
-    for (int i = thread; i < shape.d_rope; i += kNormThreads) to[i] = from[i];
-    __syncthreads();
-    if (thread < params.n_dims / 2) rotate_pair(to, thread, position, params);
-  }
+  finish_mla_row(args, blockIdx.x, static_cast<int>(blockIdx.y));
 }
 
 /// Grid: (tokens, heads); dynamic shared memory: one head.
@@ -111,14 +72,22 @@ __global__ void __launch_bounds__(256) transpose_heads_kernel(__half* out, Packe
 
 }  // namespace
 
-void finish_mla_rows(const Stream& stream, const MlaRows& rows, const MlaShape& shape, const float* kv_norm, const Batch& batch,
-                     const KvLayer& cache, const RopeParams& rope_params) {
-  const LaunchShape launch_shape{dim3(static_cast<unsigned>(rows.latent.n_rows), static_cast<unsigned>(shape.n_heads + 1)),
-                                 dim3(kNormThreads)};
-  const bool direct = cache.k_dtype == DType::kF16;
-  launch(stream, launch_shape, finish_mla_rows_kernel, rows, shape, kv_norm,
-         {batch.positions, batch.sequences, batch.page_table, batch.max_pages}, direct ? cache : KvLayer{}, rope_params);
-  if (!direct) kv_store(stream, cache, rows.latent, {}, batch);
+MlaRowArgs mla_row_args(const MlaRows& rows, const MlaShape& shape, const float* kv_norm, const Batch& batch,
+                        const KvLayer& cache, const RopeParams& rope_params) {
+  return {.rows = rows,
+          .shape = shape,
+          .kv_norm = kv_norm,
+          .batch = {batch.positions, batch.sequences, batch.page_table, batch.max_pages},
+          .cache = cache.k_dtype == DType::kF16 ? cache : KvLayer{},
+          .rope = rope_params};
+}
+
+void finish_mla_rows(const Stream& stream, const MlaRows& rows, const MlaShape& shape, const float* kv_norm,
+                     const Batch& batch, const KvLayer& cache, const RopeParams& rope_params) {
+  const LaunchShape launch_shape{
+      dim3(static_cast<unsigned>(rows.latent.n_rows), static_cast<unsigned>(shape.n_heads + 1)), dim3(kNormThreads)};
+  launch(stream, launch_shape, finish_mla_rows_kernel, mla_row_args(rows, shape, kv_norm, batch, cache, rope_params));
+  if (cache.k_dtype != DType::kF16) kv_store(stream, cache, rows.latent, {}, batch);
 }
 
 void rotate_queries(const Stream& stream, __half* q_half, Tensor q, int d_nope, const int32_t* positions,

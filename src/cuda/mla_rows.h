@@ -10,15 +10,33 @@
 
 namespace glint::cuda {
 
-/// Norms the first kv_rank values of each latent row, rotates the rest, in place, and caches the row; writes the rotated
-/// tail of each query head to the end of its row of q_latent.
+/// Norms the first kv_rank values of each latent row, rotates the rest, in place, and caches the row; writes the
+/// rotated tail of each query head to the end of its row of q_latent.
 struct MlaRows {
   Tensor latent;    // [n, kv_rank + d_rope]
   Tensor q;         // [n, n_heads, d_nope + d_rope]
   Tensor q_latent;  // [n, n_heads, kv_rank + d_rope]
 };
-void finish_mla_rows(const Stream& stream, const MlaRows& rows, const MlaShape& shape, const float* kv_norm, const Batch& batch,
-                     const KvLayer& cache, const RopeParams& rope_params);
+/// The part of a Batch that kernels take.
+struct CacheBatch {
+  const int32_t* positions = nullptr;
+  const int32_t* sequences = nullptr;
+  const int32_t* page_table = nullptr;
+  int max_pages = 0;
+};
+/// All of it, as kernels take it.
+struct MlaRowArgs {
+  MlaRows rows;
+  MlaShape shape;
+  const float* kv_norm = nullptr;
+  CacheBatch batch;
+  KvLayer cache;  // f16, or absent: the caller caches the rows
+  RopeParams rope;
+};
+MlaRowArgs mla_row_args(const MlaRows& rows, const MlaShape& shape, const float* kv_norm, const Batch& batch,
+                        const KvLayer& cache, const RopeParams& rope_params);
+void finish_mla_rows(const Stream& stream, const MlaRows& rows, const MlaShape& shape, const float* kv_norm,
+                     const Batch& batch, const KvLayer& cache, const RopeParams& rope_params);
 
 /// q_half = f16 of q with each head's tail rotated.
 void rotate_queries(const Stream& stream, __half* q_half, Tensor q, int d_nope, const int32_t* positions,

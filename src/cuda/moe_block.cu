@@ -30,23 +30,28 @@ bool has_fast_path(const BlockContext& block, const MoeShape& shape, const MoeLa
   return same_packed(shared.gate, shared.up) && shared.down.dtype != DType::kF32 && shared.down.bias == nullptr;
 }
 
-/// What both ways start with: the chosen experts.
-Routing choose(const Stream& stream, Workspace& workspace, Tensor x, const BlockContext& block, const MoeShape& shape,
-               const MoeLayerWeights& weights) {
+/// The router's work for both ways.
+RouteWork router(const Stream& stream, Workspace& workspace, Tensor x, const BlockContext& block, const MoeShape& shape,
+                 const MoeLayerWeights& weights) {
   const MoeScratch& scratch = block.scratch.moe;
-  const Routing routing{scratch.routing.expert, scratch.routing.weight, x.n_rows, shape.route.top_k};
-  route_normed(stream, routing, Tensor::matrix(scratch.logits.data, x.n_rows, shape.n_experts),
-               {.x = x,
-                .norm = floats(block.norm),
-                .eps = block.eps,
-                .router = floats(weights.experts.router),
-                .bias = weights.experts.router.bias},
-               shape.route, workspace.counters(stream, x.n_rows));
-  return routing;
+  return {.out = {scratch.routing.expert, scratch.routing.weight, x.n_rows, shape.route.top_k},
+          .logits = Tensor::matrix(scratch.logits.data, x.n_rows, shape.n_experts),
+          .in = {.x = x,
+                 .norm = floats(block.norm),
+                 .eps = block.eps,
+                 .router = floats(weights.experts.router),
+                 .bias = weights.experts.router.bias},
+          .params = shape.route,
+          .arrived = workspace.counters(stream, x.n_rows)};
+}
+
+void choose(const Stream& stream, const RouteWork& work) {
+  route_normed(stream, work.out, work.logits, work.in, work.params, work.arrived);
 }
 
 void few_tokens(const Stream& stream, Tensor x, const BlockContext& block, const MoeShape& shape,
-                const MoeLayerWeights& weights, const Routing& routing) {
+                const MoeLayerWeights& weights, const RouteWork& work) {
+  const Routing& routing = work.out;
   const MatvecInput in{.x = x.data,
                        .row_stride = x.row_stride,
                        .head_stride = 0,
@@ -57,12 +62,14 @@ void few_tokens(const Stream& stream, Tensor x, const BlockContext& block, const
   DownInput down{.inner = block.scratch.moe.gate.data, .inner_stride = shape.d_ff};
   PackedMatrix down_shared;
   if (shape.d_ff_shared > 0) {
-    matvec_glu(stream,
-               {.out = block.scratch.gate.data, .row_stride = shape.d_ff_shared, .activation = shape.activation}, in,
-               PackedMatrix(weights.shared.gate), PackedMatrix(weights.shared.up), nullptr);
+    matvec_glu_and_route(
+        stream, {.out = block.scratch.gate.data, .row_stride = shape.d_ff_shared, .activation = shape.activation}, in,
+        PackedMatrix(weights.shared.gate), PackedMatrix(weights.shared.up), work);
     down.shared = block.scratch.gate.data;
     down.shared_stride = shape.d_ff_shared;
     down_shared = PackedMatrix(weights.shared.down);
+  } else {
+    choose(stream, work);
   }
   matvec_glu(stream,
              {.out = block.scratch.moe.gate.data,
@@ -130,11 +137,12 @@ void many_tokens(const Stream& stream, Workspace& workspace, Tensor x, const Blo
 bool moe_block(const Stream& stream, Workspace& workspace, Tensor x, const BlockContext& block, const MoeShape& shape,
                const MoeLayerWeights& weights) {
   if (!has_fast_path(block, shape, weights)) return false;
-  const Routing routing = choose(stream, workspace, x, block, shape, weights);
+  const RouteWork work = router(stream, workspace, x, block, shape, weights);
   if (x.n_rows <= kMatvecTokens) {
-    few_tokens(stream, x, block, shape, weights, routing);
+    few_tokens(stream, x, block, shape, weights, work);
   } else {
-    many_tokens(stream, workspace, x, block, shape, weights, routing);
+    choose(stream, work);
+    many_tokens(stream, workspace, x, block, shape, weights, work.out);
   }
   return true;
 }

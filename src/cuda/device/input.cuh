@@ -24,8 +24,8 @@ struct InputNorm {
       : weights(norm, norm != nullptr ? width : 0), present(norm != nullptr), eps(eps_) {}
 };
 
-/// A block of at least kNormThreads threads writes a row of `width`, then zeros up to n_columns. `to` is aligned to 8 bytes; `scratch` as
-/// rms_scale's. Ends without a barrier.
+/// A block of at least kNormThreads threads writes a row of `width`, then zeros up to n_columns. `to` is aligned to 8
+/// bytes; `scratch` as rms_scale's. Ends without a barrier.
 __device__ __forceinline__ void store_input(__half* to, const float* x, int width, int n_columns, float scale,
                                             const InputNorm& norm, float* scratch) {
   const BlockRow row(x, width);
@@ -44,7 +44,8 @@ __device__ __forceinline__ void store_input(__half* to, const float* x, int widt
     pairs[0] = __halves2half2(halves[0], halves[1]);
     pairs[1] = __halves2half2(halves[2], halves[3]);
   });
-  for (int i = (width + 3) / 4 * 4 + static_cast<int>(threadIdx.x); i < n_columns; i += static_cast<int>(blockDim.x)) to[i] = __float2half_rn(0.0f);
+  for (int i = (width + 3) / 4 * 4 + static_cast<int>(threadIdx.x); i < n_columns; i += static_cast<int>(blockDim.x))
+    to[i] = __float2half_rn(0.0f);
 }
 
 /// Inner activations of feed-forwards are kept times this, so that the outliers that some models have there stay in

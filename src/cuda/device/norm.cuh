@@ -12,8 +12,8 @@ namespace glint::cuda {
 /// Threads that norm a row: the first of any block that does, which has at least as many.
 inline constexpr int kNormThreads = 256;
 
-/// A row of f32 as a block sees it: of its first kNormThreads threads, thread t has columns 4 (t + kNormThreads c) + {0..3}, c = 0, 1, ...
-/// The first kHeld such groups are loaded at once and stay in registers.
+/// A row of f32 as a block sees it: of its first kNormThreads threads, thread t has columns 4 (t + kNormThreads c) +
+/// {0..3}, c = 0, 1, ... The first kHeld such groups are loaded at once and stay in registers.
 class BlockRow {
  public:
   __device__ __forceinline__ BlockRow(const float* x, int width) : x_(x), width_(width) {

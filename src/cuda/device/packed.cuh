@@ -27,14 +27,11 @@ struct FromGlobal {
   __device__ __forceinline__ static uint4 load_16(const uint8_t* p) { return load_once_16(p); }
   __device__ __forceinline__ static uint2 load_8(const uint8_t* p) { return load_once_8(p); }
   __device__ __forceinline__ static uint32_t load_4(const uint8_t* p) { return load_once_4(p); }
-  // Scales are read in pieces: they stay in L1.
-  __device__ __forceinline__ static uint32_t scale_4(const uint8_t* p) { return __ldg(reinterpret_cast<const unsigned*>(p)); }
 };
 struct FromShared {
   __device__ __forceinline__ static uint4 load_16(const uint8_t* p) { return *reinterpret_cast<const uint4*>(p); }
   __device__ __forceinline__ static uint2 load_8(const uint8_t* p) { return *reinterpret_cast<const uint2*>(p); }
   __device__ __forceinline__ static uint32_t load_4(const uint8_t* p) { return *reinterpret_cast<const uint32_t*>(p); }
-  __device__ __forceinline__ static uint32_t scale_4(const uint8_t* p) { return *reinterpret_cast<const uint32_t*>(p); }
 };
 
 /// A lane's part of a quarter (64 columns): its 32 weights and the scales of its two rows.
@@ -50,6 +47,11 @@ struct Quarter {
 
   template <class From>
   __device__ __forceinline__ void load(const uint8_t* tile, int quarter, int lane) {
+    load_bits<From>(tile, quarter, lane);
+    load_scales<From>(tile, quarter, lane);
+  }
+  template <class From>
+  __device__ __forceinline__ void load_bits(const uint8_t* tile, int quarter, int lane) {
     const uint8_t* at = tile + quarter * kLayout.low_quarter + lane * (16 * kLowLoads);
 #pragma unroll
     for (int i = 0; i < kLowLoads; ++i) low[i] = From::load_16(at + 16 * i);
@@ -58,14 +60,18 @@ struct Quarter {
     } else if constexpr (kLayout.high_quarter == 256) {
       high = From::load_8(tile + kLayout.high_at() + quarter * 256 + lane * 8);
     }
+  }
+  template <class From>
+  __device__ __forceinline__ void load_scales(const uint8_t* tile, int quarter, int lane) {
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
       const int row = lane / 4 + 8 * i;
 #pragma unroll
       for (int w = 0; w < kScaleWords; ++w) {
-        scales[i][w] = From::scale_4(tile + kLayout.scales_at() + row * kLayout.row_scales + (quarter * kScaleWords + w) * 4);
+        scales[i][w] =
+            From::load_4(tile + kLayout.scales_at() + row * kLayout.row_scales + (quarter * kScaleWords + w) * 4);
       }
-      if constexpr (kLayout.row_super > 0) super[i] = From::scale_4(tile + kLayout.super_at() + row * 4);
+      if constexpr (kLayout.row_super > 0) super[i] = From::load_4(tile + kLayout.super_at() + row * 4);
     }
   }
 
@@ -88,6 +94,40 @@ struct Quarter {
   __device__ __forceinline__ __half2 scale_of_half(int i, int half) const {
     const __half2 two = half2_of(scales[i][0]);
     return half == 0 ? __low2half2(two) : __high2half2(two);
+  }
+};
+
+/// The scales of a lane's two rows over a whole tile: fewer and wider loads than a quarter's at a time.
+template <PackedFormat kFormat>
+struct TileScales {
+  static constexpr TileLayout kLayout = tile_layout(kFormat);
+  static constexpr int kLoads = kLayout.row_scales / 16;
+  uint4 scales[2][kLoads > 0 ? kLoads : 1];
+  uint32_t super[2];
+
+  __device__ __forceinline__ void load(const uint8_t* tile, int lane) {
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      const int row = lane / 4 + 8 * i;
+#pragma unroll
+      for (int j = 0; j < kLoads; ++j) {
+        scales[i][j] = load_once_16(tile + kLayout.scales_at() + row * kLayout.row_scales + 16 * j);
+      }
+      if constexpr (kLayout.row_super > 0) super[i] = load_once_4(tile + kLayout.super_at() + row * 4);
+    }
+  }
+  /// Hands a quarter its own.
+  __device__ __forceinline__ void give(Quarter<kFormat>& to, int quarter) const {
+    constexpr int kWords = Quarter<kFormat>::kScaleWords;
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+#pragma unroll
+      for (int w = 0; w < kWords; ++w) {
+        const int word = quarter * kWords + w;
+        to.scales[i][w] = word_of(scales[i][word / 4], word % 4);
+      }
+      if constexpr (kLayout.row_super > 0) to.super[i] = super[i];
+    }
   }
 };
 
@@ -119,7 +159,8 @@ __device__ __forceinline__ void unpack_step(const Quarter<kFormat>& quarter, int
     } else if constexpr (kFormat == PackedFormat::kInt6) {
       const int p = 4 * (step % 2) + r;
       const uint32_t source = step < 2 ? quarter.high.x : quarter.high.y;
-      const uint32_t high = r % 2 == 0 ? shift(source, 4 - 2 * p) & 0x00300030u : shift(source, 8 - 2 * p) & 0x03000300u;
+      const uint32_t high =
+          r % 2 == 0 ? shift(source, 4 - 2 * p) & 0x00300030u : shift(source, 8 - 2 * p) & 0x03000300u;
       const __half2 q = __hsub2(integers(word_of(quarter.low[0], step), high, r), half2_of(0x50005000u));  // 32
       a[r] = bits_of(__hmul2(q, quarter.scale_of_step(r % 2, step)));
     } else {

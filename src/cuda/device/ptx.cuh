@@ -76,10 +76,10 @@ __device__ __forceinline__ void cp_async_wait() {
   asm volatile("cp.async.wait_group %0;\n" ::"n"(kGroupsLeft) : "memory");
 }
 
-/// Programmatic dependent launch (sm_90 and later). After let_next_kernel_start by all blocks the next kernel's blocks may
-/// be scheduled where there is room, and start on what does not depend on this kernel: every kernel calls it first. Until
-/// wait_for_previous_kernel returns, which is when all kernels before have ended, nothing that they write may be read and
-/// nothing that they read may be written. No-ops where the card has none.
+/// Programmatic dependent launch (sm_90 and later). After let_next_kernel_start by all blocks the next kernel's blocks
+/// may be scheduled where there is room, and start on what does not depend on this kernel: every kernel calls it first.
+/// Until wait_for_previous_kernel returns, which is when all kernels before have ended, nothing that they write may be
+/// read and nothing that they read may be written. No-ops where the card has none.
 __device__ __forceinline__ void wait_for_previous_kernel() {
 #if __CUDA_ARCH__ >= 900
   asm volatile("griddepcontrol.wait;\n" ::: "memory");
@@ -111,7 +111,9 @@ __device__ __forceinline__ uint32_t load_once_4(const void* from) {
 }
 
 /// Asks for the 128 bytes around an address to be brought into L2.
-__device__ __forceinline__ void prefetch_to_l2(const void* from) { asm volatile("prefetch.global.L2 [%0];\n" ::"l"(from)); }
+__device__ __forceinline__ void prefetch_to_l2(const void* from) {
+  asm volatile("prefetch.global.L2 [%0];\n" ::"l"(from));
+}
 
 /// (a & mask) | bits in one instruction.
 __device__ __forceinline__ uint32_t and_or(uint32_t a, uint32_t mask, uint32_t bits) {

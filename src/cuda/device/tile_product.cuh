@@ -20,10 +20,10 @@ __device__ __forceinline__ void copy_tile(uint8_t* to, const uint8_t* tile, int 
   }
 }
 
-/// sum = tile [16, 256] (in shared memory) x columns; `column`: this lane's token (lane / 4) at the tile's first column,
-/// f16 in shared memory, or null for none. Fragment of sum: rows lane/4 (0, 1) and lane/4 + 8 (2, 3), tokens 2(lane%4) +
-/// {0, 1}. A loop over quarters, not straight code: generating runs each kernel's code once or twice, and fetching
-/// instructions would take longer than they do.
+/// sum = tile [16, 256] (in shared memory) x columns; `column`: this lane's token (lane / 4) at the tile's first
+/// column, f16 in shared memory, or null for none. Fragment of sum: rows lane/4 (0, 1) and lane/4 + 8 (2, 3), tokens
+/// 2(lane%4) + {0, 1}. A loop over quarters, not straight code: generating runs each kernel's code once or twice, and
+/// fetching instructions would take longer than they do.
 template <PackedFormat kFormat>
 __device__ __forceinline__ void tile_product(float (&sum)[4], const uint8_t* tile, const __half* column, int lane) {
 #pragma unroll
