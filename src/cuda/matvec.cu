@@ -16,8 +16,10 @@ namespace glint::cuda {
 namespace {
 
 constexpr int kLeastWarps = kNormThreads / 32;
-constexpr int kMostWarps = 20;  // of products whose input is normed: more would leave too few registers
+constexpr int kMostWarps = 24;  // of products whose input is normed: more would leave too few registers
 constexpr int kMostDownWarps = 32;
+constexpr int kGluPlaces = 2;    // tiles of a warp under way in a gated pair
+constexpr int kRoutedTiles = 3;  // rows of tiles of a block there: GLM-4.7-Flash's 384 make one block a multiprocessor
 constexpr int kColumnPad =
     8;  // halves after each token in shared memory: the tokens' words then lie in different banks
 
@@ -70,34 +72,42 @@ __device__ __forceinline__ float sum_blocks(const float* partial, int first_unit
   return sum;
 }
 
-/// A warp's place for a tile in shared memory. A block has a warp for each tile where it can, so that all copies are
-/// under way at once; a warp with several takes one after another.
-template <PackedFormat kFormat>
+/// A warp's places for tiles in shared memory. A block has a warp for each tile, or for each kPlaces of them, where it
+/// can, so that all copies are under way at once; a warp with more takes them as places become free.
+template <PackedFormat kFormat, int kPlaces = 1>
 struct WarpTile {
   static constexpr int kBytes = tile_layout(kFormat).bytes();
 
-  /// Starts the copy of the warp's first unit: unit `first` = the warp's own number among those that take units.
+  /// Starts the copies of the warp's first units: first (the warp's own number among n_takers that take units), first +
+  /// n_takers, ....
   template <class TileOf>
-  __device__ __forceinline__ static void start(uint8_t* place, int first, int n_units, TileOf tile_of) {
-    if (first < n_units) copy_tile<kFormat>(place, tile_of(first), lane_id());
-    cp_async_commit();
+  __device__ __forceinline__ static void start(uint8_t* places, int first, int n_takers, int n_units, TileOf tile_of) {
+#pragma unroll
+    for (int p = 0; p < kPlaces; ++p) {
+      const int unit = first + p * n_takers;
+      if (unit < n_units) copy_tile<kFormat>(places + p * kBytes, tile_of(unit), lane_id());
+      cp_async_commit();
+    }
   }
-  /// Multiplies units first, first + n_takers, ...; tile_of(unit) is where a unit's tile lies, column_of(unit) this
-  /// lane's token at the tile's first column (or null). PRECOND: start() with the same units.
+  /// Multiplies all of the warp's units; tile_of(unit) is where a unit's tile lies, column_of(unit) this lane's token
+  /// at the tile's first column (or null). PRECOND: start() with the same units.
   template <class TileOf, class ColumnOf>
-  __device__ __forceinline__ static void multiply(uint8_t* place, int first, int n_takers, int n_units, int n_tokens,
+  __device__ __forceinline__ static void multiply(uint8_t* places, int first, int n_takers, int n_units, int n_tokens,
                                                   float* partial, TileOf tile_of, ColumnOf column_of) {
+    uint8_t* place = places;
 #pragma unroll 1
     for (int unit = first; unit < n_units; unit += n_takers) {
       const __half* column = column_of(unit);
-      cp_async_wait<0>();
+      cp_async_wait<kPlaces - 1>();
       __syncwarp();
       float sum[4];
       tile_product<kFormat>(sum, place, column, lane_id());
       store_partial(partial, unit, n_tokens, sum);
       __syncwarp();
-      if (unit + n_takers < n_units) copy_tile<kFormat>(place, tile_of(unit + n_takers), lane_id());
+      const int ahead = unit + kPlaces * n_takers;
+      if (ahead < n_units) copy_tile<kFormat>(place, tile_of(ahead), lane_id());
       cp_async_commit();
+      place = place == places + (kPlaces - 1) * kBytes ? places : place + kBytes;
     }
   }
 };
@@ -158,7 +168,7 @@ __global__ void __launch_bounds__(kMostWarps * 32) matvec_kernel(MatvecArgs args
   const uint8_t* tiles =
       matrix.tiles + (static_cast<int64_t>(head) * matrix.n_row_tiles + first_tile) * n_blocks * kTileBytes;
   const auto tile_of = [&](int unit) { return tiles + static_cast<int64_t>(unit) * kTileBytes; };
-  WarpTile<kFormat>::start(place, warp_id(), n_units, tile_of);
+  WarpTile<kFormat>::start(place, warp_id(), n_warps(), n_units, tile_of);
   const InputNorm norm(in.norm, matrix.n_in, in.eps);
   wait_for_previous_kernel();
   load_tokens(columns, in, norm, head, matrix.n_in, n_padded, scratch);
@@ -183,56 +193,62 @@ __global__ void __launch_bounds__(kMostWarps * 32) matvec_kernel(MatvecArgs args
   }
 }
 
-/// Grid: (rows of tiles, then other work; slots or 1). Units: the gate's tiles, then the up projection's.
+/// Grid: (rows of tiles, then other work; slots or 1). Units: for each row of
+/// tiles the gate's, then the up projection's.
 template <PackedFormat kFormat, class Work>
 __global__ void __launch_bounds__(kMostWarps * 32)
-    matvec_glu_kernel(GluOutput out, MatvecInput in, PackedMatrix gate, PackedMatrix up, Routing routing, Work work) {
-  if (static_cast<int>(blockIdx.x) >= gate.n_row_tiles)
-    return work.run(static_cast<int>(blockIdx.x) - gate.n_row_tiles, static_cast<int>(blockIdx.y));
+    matvec_glu_kernel(GluOutput out, MatvecInput in, PackedMatrix gate, PackedMatrix up, Routing routing,
+                      int tiles_per_block, Work work) {
+  const int n_tile_blocks = (gate.n_row_tiles + tiles_per_block - 1) / tiles_per_block;
+  if (static_cast<int>(blockIdx.x) >= n_tile_blocks)
+    return work.run(static_cast<int>(blockIdx.x) - n_tile_blocks, static_cast<int>(blockIdx.y));
   __shared__ float scratch[kLeastWarps];
   constexpr int kTileBytes = tile_layout(kFormat).bytes();
   const bool routed = routing.expert != nullptr;
   const int n_blocks = gate.n_blocks;
-  const int n_units = 2 * n_blocks;
   const int n_padded = n_blocks * kTileColumns;
-  const int row_tile = static_cast<int>(blockIdx.x);
+  const int first_tile = static_cast<int>(blockIdx.x) * tiles_per_block;
+  const int n_tiles = min(tiles_per_block, gate.n_row_tiles - first_tile);
+  const int n_units = 2 * n_blocks * n_tiles;
   const int slot = static_cast<int>(blockIdx.y);
   auto* ring = dynamic_shared<uint8_t>();
-  uint8_t* place = ring + warp_id() * kTileBytes;
-  auto* columns = reinterpret_cast<__half*>(ring + n_warps() * kTileBytes);
+  uint8_t* place = ring + warp_id() * kGluPlaces * kTileBytes;
+  auto* columns = reinterpret_cast<__half*>(ring + n_warps() * kGluPlaces * kTileBytes);
   const int n_tokens = routed ? 1 : in.n_tokens;
   auto* partial = reinterpret_cast<float*>(columns + n_tokens * (n_padded + kColumnPad));
 
   int expert = 0;
   const auto tile_of = [&](int unit) {
-    const uint8_t* tiles = unit < n_blocks ? gate.tiles : up.tiles;
+    const uint8_t* tiles = unit / n_blocks % 2 == 0 ? gate.tiles : up.tiles;
+    const int row_tile = first_tile + unit / n_blocks / 2;
     const int64_t tile = (static_cast<int64_t>(expert) * gate.n_row_tiles + row_tile) * n_blocks + unit % n_blocks;
     return tiles + tile * kTileBytes;
   };
-  if (!routed) WarpTile<kFormat>::start(place, warp_id(), n_units, tile_of);
+  if (!routed) WarpTile<kFormat, kGluPlaces>::start(place, warp_id(), n_warps(), n_units, tile_of);
   const InputNorm norm(in.norm, gate.n_in, in.eps);
   wait_for_previous_kernel();
   if (routed) {
     expert = routing.expert[slot];
-    WarpTile<kFormat>::start(place, warp_id(), n_units, tile_of);
+    WarpTile<kFormat, kGluPlaces>::start(place, warp_id(), n_warps(), n_units, tile_of);
     store_input(columns, in.x + slot / routing.top_k * in.row_stride, gate.n_in, n_padded, in.scale, norm, scratch);
   } else {
     load_tokens(columns, in, norm, 0, gate.n_in, n_padded, scratch);
   }
   __syncthreads();
   const __half* column = lane_column(columns, n_tokens, n_padded);
-  WarpTile<kFormat>::multiply(place, warp_id(), n_warps(), n_units, n_tokens, partial, tile_of, [&](int unit) {
-    return column == nullptr ? nullptr : column + unit % n_blocks * kTileColumns;
-  });
+  WarpTile<kFormat, kGluPlaces>::multiply(
+      place, warp_id(), n_warps(), n_units, n_tokens, partial, tile_of,
+      [&](int unit) { return column == nullptr ? nullptr : column + unit % n_blocks * kTileColumns; });
   let_next_kernel_start();
   __syncthreads();
-  for (int i = static_cast<int>(threadIdx.x); i < kTileRows * n_tokens; i += n_threads()) {
+  for (int i = static_cast<int>(threadIdx.x); i < n_tiles * kTileRows * n_tokens; i += n_threads()) {
     const int row = i % kTileRows;
-    const int token = i / kTileRows;
-    const int out_row = row_tile * kTileRows + row;
+    const int tile = i / kTileRows % n_tiles;
+    const int token = i / kTileRows / n_tiles;
+    const int out_row = (first_tile + tile) * kTileRows + row;
     if (out_row >= gate.n_out) continue;
-    float g = sum_blocks(partial, 0, n_blocks, n_tokens, token, row);
-    float u = sum_blocks(partial, n_blocks, n_blocks, n_tokens, token, row);
+    float g = sum_blocks(partial, 2 * tile * n_blocks, n_blocks, n_tokens, token, row);
+    float u = sum_blocks(partial, (2 * tile + 1) * n_blocks, n_blocks, n_tokens, token, row);
     if (out.gate_bias != nullptr) g += out.gate_bias[expert * gate.n_out + out_row];
     if (out.up_bias != nullptr) u += out.up_bias[expert * gate.n_out + out_row];
     out.out[(routed ? slot : token) * out.row_stride + out_row] = activate(g, u, out.activation) * kInnerScale;
@@ -265,7 +281,7 @@ __global__ void __launch_bounds__(kMostDownWarps * 32)
     return down_shared.tiles +
            (static_cast<int64_t>(row_tile) * down_shared.n_blocks + unit) * tile_layout(kSharedFormat).bytes();
   };
-  if (takes_shared) WarpTile<kSharedFormat>::start(place, warp_id(), n_shared, shared_tile);
+  if (takes_shared) WarpTile<kSharedFormat>::start(place, warp_id(), n_shared_warps, n_shared, shared_tile);
   wait_for_previous_kernel();
   const int32_t* experts = routing.expert + token * routing.top_k;
   const auto routed_tile = [&](int unit) {
@@ -274,17 +290,14 @@ __global__ void __launch_bounds__(kMostDownWarps * 32)
         unit % down.n_blocks;
     return down.tiles + tile * tile_layout(kFormat).bytes();
   };
-  if (!takes_shared) WarpTile<kFormat>::start(place, routed_warp, n_routed, routed_tile);
-  const InputNorm no_norm(nullptr, 0, 0);
+  if (!takes_shared) WarpTile<kFormat>::start(place, routed_warp, n_warps() - n_shared_warps, n_routed, routed_tile);
   if (in.shared != nullptr) {
-    store_input(columns, in.shared + token * in.shared_stride, down_shared.n_in, n_shared * kTileColumns, 1, no_norm,
-                nullptr);
+    store_rows(columns, in.shared + token * in.shared_stride, in.shared_stride, 1, down_shared.n_in,
+               n_shared * kTileColumns);
   }
-  for (int s = 0; s < routing.top_k; ++s) {
-    store_input(columns + (n_shared + s * down.n_blocks) * kTileColumns,
-                in.inner + (token * routing.top_k + s) * in.inner_stride, down.n_in, down.n_blocks * kTileColumns, 1,
-                no_norm, nullptr);
-  }
+  store_rows(columns + n_shared * kTileColumns,
+             in.inner + static_cast<int64_t>(token) * routing.top_k * in.inner_stride, in.inner_stride, routing.top_k,
+             down.n_in, down.n_blocks * kTileColumns);
   __syncthreads();
   const __half* column = lane / 4 == 0 ? columns : nullptr;
   const auto column_at = [&](int unit) { return column == nullptr ? nullptr : column + unit * kTileColumns; };
@@ -345,11 +358,14 @@ void launch_matvec(const Stream& stream, MatvecArgs args, const MatvecInput& in,
 }
 
 /// Grid and block of a gated pair over `n_slots` (1: dense).
-LaunchShape glu_shape(const Stream& stream, const PackedMatrix& gate, int n_tokens, int n_slots, int n_work_blocks,
-                      size_t work_bytes) {
-  const dim3 grid(static_cast<unsigned>(gate.n_row_tiles + n_work_blocks), static_cast<unsigned>(n_slots));
-  LaunchShape shape = block_for(stream, grid, 2 * gate.n_blocks, kMostWarps, tile_layout(gate.format).bytes(),
-                                columns_bytes(n_tokens, gate.n_blocks) + partial_bytes(2 * gate.n_blocks, n_tokens));
+LaunchShape glu_shape(const Stream& stream, const PackedMatrix& gate, int tiles_per_block, int n_tokens, int n_slots,
+                      int n_work_blocks, size_t work_bytes) {
+  const int n_units = 2 * gate.n_blocks * tiles_per_block;
+  const dim3 grid(static_cast<unsigned>(blocks_for(gate.n_row_tiles, tiles_per_block) + n_work_blocks),
+                  static_cast<unsigned>(n_slots));
+  LaunchShape shape = block_for(stream, grid, (n_units + kGluPlaces - 1) / kGluPlaces, kMostWarps,
+                                kGluPlaces * tile_layout(gate.format).bytes(),
+                                columns_bytes(n_tokens, gate.n_blocks) + partial_bytes(n_units, n_tokens));
   shape.shared_bytes = std::max(shape.shared_bytes, work_bytes);
   return shape;
 }
@@ -381,10 +397,12 @@ void matvec_glu(const Stream& stream, const GluOutput& out, const MatvecInput& i
                 const PackedMatrix& up, const Routing* routing) {
   GLINT_CHECK(gate.format == up.format && (routing != nullptr || in.n_tokens <= kMatvecTokens));
   const int n_slots = routing != nullptr ? in.n_tokens * routing->top_k : 1;
-  const LaunchShape shape = glu_shape(stream, gate, routing != nullptr ? 1 : in.n_tokens, n_slots, 0, 0);
+  const int tiles_per_block = routing != nullptr ? kRoutedTiles : 1;
+  const LaunchShape shape =
+      glu_shape(stream, gate, tiles_per_block, routing != nullptr ? 1 : in.n_tokens, n_slots, 0, 0);
   with_format(gate.format, [&]<PackedFormat kFormat>() {
     launch(stream, shape, matvec_glu_kernel<kFormat, NoWork>, out, in, gate, up,
-           routing != nullptr ? *routing : Routing{}, NoWork{});
+           routing != nullptr ? *routing : Routing{}, tiles_per_block, NoWork{});
   });
 }
 
@@ -392,11 +410,11 @@ void matvec_glu_and_route(const Stream& stream, const GluOutput& out, const Matv
                           const PackedMatrix& up, const RouteWork& route) {
   GLINT_CHECK(gate.format == up.format && in.n_tokens <= kMatvecTokens);
   const size_t work_bytes = route_part_bytes(1, route.in.x.width, route.logits.width);
-  const int n_warps = static_cast<int>(glu_shape(stream, gate, in.n_tokens, 1, 0, work_bytes).block.x) / 32;
+  const int n_warps = static_cast<int>(glu_shape(stream, gate, 1, in.n_tokens, 1, 0, work_bytes).block.x) / 32;
   const int n_parts = blocks_for(route.logits.width, n_warps);
-  const LaunchShape shape = glu_shape(stream, gate, in.n_tokens, 1, n_parts * in.n_tokens, work_bytes);
+  const LaunchShape shape = glu_shape(stream, gate, 1, in.n_tokens, 1, n_parts * in.n_tokens, work_bytes);
   with_format(gate.format, [&]<PackedFormat kFormat>() {
-    launch(stream, shape, matvec_glu_kernel<kFormat, RouterWork>, out, in, gate, up, Routing{},
+    launch(stream, shape, matvec_glu_kernel<kFormat, RouterWork>, out, in, gate, up, Routing{}, 1,
            RouterWork{route, n_parts});
   });
 }

@@ -48,6 +48,23 @@ __device__ __forceinline__ void store_input(__half* to, const float* x, int widt
     to[i] = __float2half_rn(0.0f);
 }
 
+/// A whole block writes rows [n_rows, width] (row_stride floats apart, 16-byte aligned, width a multiple of 4) one
+/// after another, each padded with zeros to n_columns; row r at to + r * n_columns. As store_input without a norm.
+__device__ __forceinline__ void store_rows(__half* to, const float* x, int64_t row_stride, int n_rows, int width,
+                                           int n_columns) {
+  const int groups_of_row = n_columns / 4;
+#pragma unroll 4
+  for (int i = static_cast<int>(threadIdx.x); i < n_rows * groups_of_row; i += static_cast<int>(blockDim.x)) {
+    const int row = i / groups_of_row;
+    const int at = i % groups_of_row * 4;
+    float4 v = make_float4(0, 0, 0, 0);
+    if (at < width) v = *reinterpret_cast<const float4*>(x + row * row_stride + at);
+    auto* pairs = reinterpret_cast<__half2*>(to + static_cast<int64_t>(row) * n_columns + at);
+    pairs[0] = __floats2half2_rn(to_f16_range(v.x), to_f16_range(v.y));
+    pairs[1] = __floats2half2_rn(to_f16_range(v.z), to_f16_range(v.w));
+  }
+}
+
 /// Inner activations of feed-forwards are kept times this, so that the outliers that some models have there stay in
 /// f16's range. A power of two: changes no other bit.
 inline constexpr float kInnerScale = 1.0f / 64;

@@ -60,13 +60,14 @@ __device__ __forceinline__ void exclude_weak_groups(const float* choice, bool* t
   __syncwarp();
 }
 
-/// One warp chooses for one token. `scratch`: 2 floats and a flag for each expert, shared memory of this warp.
+/// One warp chooses for one token. `scratch`: route_scratch_bytes of shared memory, this warp's own.
 __device__ __forceinline__ void route_token(int32_t* expert, float* weight, const float* logits, int n_experts,
                                             const RouteParams& params, float* scratch) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
   float* scores = scratch;
   float* choice = scratch + n_experts;
   bool* taken = reinterpret_cast<bool*>(scratch + 2 * n_experts);
+  float* chosen = scratch + 3 * n_experts;  // weights of the chosen, until they are final
   for (int i = lane; i < n_experts; i += 32) {
     const float logit = logits[i];
     scores[i] = params.gate == Gate::kSigmoid ? 1.0f / (1.0f + expf(-logit)) : logit;
@@ -88,7 +89,7 @@ __device__ __forceinline__ void route_token(int32_t* expert, float* weight, cons
     const int best = index_of(warp_first(key));
     if (lane == 0) {
       expert[s] = best;
-      weight[s] = scores[best];
+      chosen[s] = scores[best];
       taken[best] = true;
     }
     __syncwarp();
@@ -96,28 +97,29 @@ __device__ __forceinline__ void route_token(int32_t* expert, float* weight, cons
   if (lane == 0) {
     if (params.gate == Gate::kSoftmaxAfterTopK) {
       float largest = -INFINITY;
-      for (int s = 0; s < params.top_k; ++s) largest = weight[s] > largest ? weight[s] : largest;
+      for (int s = 0; s < params.top_k; ++s) largest = chosen[s] > largest ? chosen[s] : largest;
       float sum = 0;
       for (int s = 0; s < params.top_k; ++s) {
-        const float v = weight[s];
-        weight[s] = v != v ? 0.0f : v == largest ? 1.0f : expf(v - largest);
-        sum += weight[s];
+        const float v = chosen[s];
+        chosen[s] = v != v ? 0.0f : v == largest ? 1.0f : expf(v - largest);
+        sum += chosen[s];
       }
-      for (int s = 0; s < params.top_k; ++s) weight[s] = sum > 0 ? weight[s] / sum : 0.0f;
+      for (int s = 0; s < params.top_k; ++s) chosen[s] = sum > 0 ? chosen[s] / sum : 0.0f;
     }
     float sum = 1e-20f;
     for (int s = 0; s < params.top_k; ++s) {
-      if (weight[s] != weight[s]) weight[s] = 0;
-      sum += weight[s];
+      if (chosen[s] != chosen[s]) chosen[s] = 0;
+      sum += chosen[s];
     }
-    for (int s = 0; s < params.top_k; ++s)
-      weight[s] = (params.renormalise ? weight[s] / sum : weight[s]) * params.scale;
+    for (int s = 0; s < params.top_k; ++s) {
+      weight[s] = (params.renormalise ? chosen[s] / sum : chosen[s]) * params.scale;
+    }
   }
 }
 
 /// Bytes of shared memory that a warp's route_token takes.
 constexpr size_t route_scratch_bytes(int n_experts) {
-  return static_cast<size_t>(n_experts) * 3 * sizeof(float);
+  return static_cast<size_t>(n_experts) * 4 * sizeof(float);
 }
 /// Bytes that route_part takes.
 constexpr size_t route_part_bytes(int n_tokens, int d_model, int n_experts) {
@@ -179,7 +181,7 @@ __device__ __forceinline__ void route_part(const Routing& out, Tensor logits, co
     for (int t = warp; t < n_tokens; t += n_warps) {
       const int64_t token = first + t;
       route_token(out.expert + token * params.top_k, out.weight + token * params.top_k,
-                  logits.data + token * logits.row_stride, logits.width, params, normed + warp * 3 * logits.width);
+                  logits.data + token * logits.row_stride, logits.width, params, normed + warp * 4 * logits.width);
     }
   }
 }
