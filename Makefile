@@ -2,17 +2,23 @@
 JOBS ?= $(shell nproc)
 CMAKE_FLAGS ?=
 
+# A pipe fails with any of its parts.
+SHELL := /bin/bash -o pipefail
+
 .PHONY: run build test check sanitize fuzz format clean
+
+# CUDA only where a card answers, and for that card alone: a first run on a plain machine stays quick.
+BUILD_CUDA = $(shell nvidia-smi >/dev/null 2>&1 && echo -DGLINT_CUDA=AUTO -DGLINT_CUDA_ARCHITECTURES=native || echo -DGLINT_CUDA=OFF)
 
 run: build
 	@build/glint run
 
 build:
 	@tools/setup.sh build
-	@cmake -S . -B build -G Ninja -DGLINT_TESTS=OFF $(CMAKE_FLAGS) >/dev/null
+	@cmake -S . -B build -G Ninja -DGLINT_TESTS=OFF $(BUILD_CUDA) $(CMAKE_FLAGS) >/dev/null
 	@nice ninja -C build -j$(JOBS) glint
 
-# Order: cheap checks first; then g++ with every test; then clang with sanitizers over the unit tests.
+# Order: cheap checks first; then g++ with every test (CUDA for one card where nvcc is); then clang with sanitizers over the unit tests.
 test: check
 	@cmake -S . -B build-test -G Ninja -DGLINT_CUDA_ARCHITECTURES=90a-real $(CMAKE_FLAGS) >/dev/null
 	@nice ninja -C build-test -j$(JOBS)
