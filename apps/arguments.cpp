@@ -38,13 +38,13 @@ struct Unsupported {
   std::string_view note;
 };
 const std::map<std::string_view, Unsupported> kUnsupported = {
-    {"--n-gpu-layers", {1, "this build computes on the CPU"}},
-    {"--split-mode", {1, "this build computes on the CPU"}},
-    {"--tensor-split", {1, "this build computes on the CPU"}},
-    {"--main-gpu", {1, "this build computes on the CPU"}},
-    {"--override-tensor", {1, "this build computes on the CPU"}},
-    {"--cpu-moe", {0, "experts are on the CPU already"}},
-    {"--n-cpu-moe", {1, "experts are on the CPU already"}},
+    {"--n-gpu-layers", {1, "all layers go where --backend says: cpu (the default) or cuda"}},
+    {"--split-mode", {1, "models are not split over cards"}},
+    {"--tensor-split", {1, "models are not split over cards"}},
+    {"--main-gpu", {1, "the first card is used"}},
+    {"--override-tensor", {1, "a model's tensors all go to one backend"}},
+    {"--cpu-moe", {0, "experts go where the rest of the model goes"}},
+    {"--n-cpu-moe", {1, "experts go where the rest of the model goes"}},
     {"--no-kv-offload", {0, "the cache is in RAM already"}},
     {"--fit", {1, "what was not set is always chosen to fit"}},
     {"--fit-target", {1, "what was not set is always chosen to fit"}},

@@ -52,9 +52,15 @@ void add_model_options(CLI::App& command, ModelOptions& options, bool required) 
       ->check(cache_types)
       ->envname("LLAMA_ARG_CACHE_TYPE_V");
   command.add_option_function<std::string>("--flash-attn", [](const std::string&) {}, "-fa: accepted; attention never stores its scores");
-  command.add_option_function<std::string>("--device", [](const std::string& device) {
-    if (device != "none") fail("--device {}: this build has no GPU backend; use -dev none or leave it out", device);
-  }, "-dev: none")->type_name("NAME");
+  command.add_option_function<std::string>("--device", [&options](const std::string& device) {
+    if (device == "none") {
+      options.backend = "cpu";
+    } else if (device == "CUDA0") {
+      options.backend = "cuda";
+    } else {
+      fail("--device {}: known are none and CUDA0", device);
+    }
+  }, "-dev: none (the CPU) or CUDA0")->type_name("NAME");
 }
 
 EngineOptions to_engine_options(const ModelOptions& options, bool exact) {
