@@ -18,10 +18,13 @@ namespace {
 constexpr int kLeastWarps = kNormThreads / 32;
 constexpr int kMostWarps = 24;  // of products whose input is normed: more would leave too few registers
 constexpr int kMostDownWarps = 32;
-constexpr int kGluPlaces = 2;    // tiles of a warp under way in a gated pair
 constexpr int kRoutedTiles = 3;  // rows of tiles of a block there: GLM-4.7-Flash's 384 make one block a multiprocessor
-constexpr int kColumnPad =
-    8;  // halves after each token in shared memory: the tokens' words then lie in different banks
+constexpr int kColumnPad = 8;    // halves after each token in shared memory: tokens' words then lie in different banks
+
+/// Tiles of a warp under way in a gated pair; tiles of halves are large.
+constexpr int glu_places(PackedFormat format) {
+  return format == PackedFormat::kHalf ? 1 : 2;
+}
 
 __device__ __forceinline__ int lane_id() {
   return static_cast<int>(threadIdx.x) % 32;
@@ -193,8 +196,8 @@ __global__ void __launch_bounds__(kMostWarps * 32) matvec_kernel(MatvecArgs args
   }
 }
 
-/// Grid: (rows of tiles, then other work; slots or 1). Units: for each row of
-/// tiles the gate's, then the up projection's.
+/// Grid: (rows of tiles, then other work; slots or 1). Units: for each row of tiles the gate's, then the up
+/// projection's.
 template <PackedFormat kFormat, class Work>
 __global__ void __launch_bounds__(kMostWarps * 32)
     matvec_glu_kernel(GluOutput out, MatvecInput in, PackedMatrix gate, PackedMatrix up, Routing routing,
@@ -204,6 +207,7 @@ __global__ void __launch_bounds__(kMostWarps * 32)
     return work.run(static_cast<int>(blockIdx.x) - n_tile_blocks, static_cast<int>(blockIdx.y));
   __shared__ float scratch[kLeastWarps];
   constexpr int kTileBytes = tile_layout(kFormat).bytes();
+  constexpr int kPlaces = glu_places(kFormat);
   const bool routed = routing.expert != nullptr;
   const int n_blocks = gate.n_blocks;
   const int n_padded = n_blocks * kTileColumns;
@@ -212,8 +216,8 @@ __global__ void __launch_bounds__(kMostWarps * 32)
   const int n_units = 2 * n_blocks * n_tiles;
   const int slot = static_cast<int>(blockIdx.y);
   auto* ring = dynamic_shared<uint8_t>();
-  uint8_t* place = ring + warp_id() * kGluPlaces * kTileBytes;
-  auto* columns = reinterpret_cast<__half*>(ring + n_warps() * kGluPlaces * kTileBytes);
+  uint8_t* place = ring + warp_id() * kPlaces * kTileBytes;
+  auto* columns = reinterpret_cast<__half*>(ring + n_warps() * kPlaces * kTileBytes);
   const int n_tokens = routed ? 1 : in.n_tokens;
   auto* partial = reinterpret_cast<float*>(columns + n_tokens * (n_padded + kColumnPad));
 
@@ -224,21 +228,21 @@ __global__ void __launch_bounds__(kMostWarps * 32)
     const int64_t tile = (static_cast<int64_t>(expert) * gate.n_row_tiles + row_tile) * n_blocks + unit % n_blocks;
     return tiles + tile * kTileBytes;
   };
-  if (!routed) WarpTile<kFormat, kGluPlaces>::start(place, warp_id(), n_warps(), n_units, tile_of);
+  if (!routed) WarpTile<kFormat, kPlaces>::start(place, warp_id(), n_warps(), n_units, tile_of);
   const InputNorm norm(in.norm, gate.n_in, in.eps);
   wait_for_previous_kernel();
   if (routed) {
     expert = routing.expert[slot];
-    WarpTile<kFormat, kGluPlaces>::start(place, warp_id(), n_warps(), n_units, tile_of);
+    WarpTile<kFormat, kPlaces>::start(place, warp_id(), n_warps(), n_units, tile_of);
     store_input(columns, in.x + slot / routing.top_k * in.row_stride, gate.n_in, n_padded, in.scale, norm, scratch);
   } else {
     load_tokens(columns, in, norm, 0, gate.n_in, n_padded, scratch);
   }
   __syncthreads();
   const __half* column = lane_column(columns, n_tokens, n_padded);
-  WarpTile<kFormat, kGluPlaces>::multiply(
-      place, warp_id(), n_warps(), n_units, n_tokens, partial, tile_of,
-      [&](int unit) { return column == nullptr ? nullptr : column + unit % n_blocks * kTileColumns; });
+  WarpTile<kFormat, kPlaces>::multiply(place, warp_id(), n_warps(), n_units, n_tokens, partial, tile_of, [&](int unit) {
+    return column == nullptr ? nullptr : column + unit % n_blocks * kTileColumns;
+  });
   let_next_kernel_start();
   __syncthreads();
   for (int i = static_cast<int>(threadIdx.x); i < n_tiles * kTileRows * n_tokens; i += n_threads()) {
@@ -340,6 +344,25 @@ LaunchShape block_for(const Stream& stream, dim3 grid, int n_units, int most_war
           static_cast<size_t>(warps) * static_cast<size_t>(tile_bytes) + other_bytes};
 }
 
+/// Tokens of one launch: as many as shared memory has room for beside the fewest warps' tiles.
+int fitting_tokens(const Stream& stream, int n_tokens, int n_blocks, int n_units, int tile_bytes) {
+  const auto fits = [&](int t) {
+    return static_cast<size_t>(kLeastWarps) * static_cast<size_t>(tile_bytes) + columns_bytes(t, n_blocks) +
+               partial_bytes(n_units, t) <=
+           stream.shared_bytes;
+  };
+  while (n_tokens > 1 && !fits(n_tokens)) --n_tokens;
+  if (!fits(n_tokens)) fail("rows of {} values are too long for this GPU's shared memory", n_blocks * kTileColumns);
+  return n_tokens;
+}
+
+/// Tokens [first, first + count) of an input.
+MatvecInput tokens_of(MatvecInput in, int first, int count) {
+  in.x += first * in.row_stride;
+  in.n_tokens = count;
+  return in;
+}
+
 template <class Work>
 void launch_matvec(const Stream& stream, MatvecArgs args, const MatvecInput& in, int count, const Work& work,
                    int n_work_blocks) {
@@ -349,12 +372,40 @@ void launch_matvec(const Stream& stream, MatvecArgs args, const MatvecInput& in,
   args.n_first_blocks = blocks_for(matrix.n_row_tiles, args.tiles_per_block);
   args.n_blocks = args.n_first_blocks + blocks_for(args.matrix[1].n_row_tiles, args.tiles_per_block);
   const int n_units = args.tiles_per_block * matrix.n_blocks;
-  const dim3 grid(static_cast<unsigned>(args.n_blocks + n_work_blocks), static_cast<unsigned>(count));
-  const LaunchShape shape =
-      block_for(stream, grid, n_units, kMostWarps, tile_layout(matrix.format).bytes(),
-                columns_bytes(in.n_tokens, matrix.n_blocks) + partial_bytes(n_units, in.n_tokens));
-  with_format(matrix.format,
-              [&]<PackedFormat kFormat>() { launch(stream, shape, matvec_kernel<kFormat, Work>, args, in, work); });
+  const int tile_bytes = tile_layout(matrix.format).bytes();
+  const int most = fitting_tokens(stream, in.n_tokens, matrix.n_blocks, n_units, tile_bytes);
+  for (int first = 0; first < in.n_tokens; first += most) {
+    const MatvecInput part = tokens_of(in, first, std::min(most, in.n_tokens - first));
+    // Other work goes with the first launch.
+    const dim3 grid(static_cast<unsigned>(args.n_blocks + (first == 0 ? n_work_blocks : 0)),
+                    static_cast<unsigned>(count));
+    const LaunchShape shape =
+        block_for(stream, grid, n_units, kMostWarps, tile_bytes,
+                  columns_bytes(part.n_tokens, matrix.n_blocks) + partial_bytes(n_units, part.n_tokens));
+    with_format(matrix.format,
+                [&]<PackedFormat kFormat>() { launch(stream, shape, matvec_kernel<kFormat, Work>, args, part, work); });
+    for (MatvecOutput& out : args.out) {
+      if (out.out != nullptr) out.out += most * out.row_stride;
+    }
+  }
+}
+
+/// What a block of second halves takes for one token.
+struct DownSizes {
+  int n_units, tile_bytes;
+  size_t other_bytes;
+};
+DownSizes down_sizes(const PackedMatrix& down, const PackedMatrix* shared, int top_k) {
+  const int n_units = top_k * down.n_blocks + (shared != nullptr ? shared->n_blocks : 0);
+  const int tile_bytes = tile_layout(down.format).bytes();
+  return {n_units, shared != nullptr ? std::max(tile_bytes, tile_layout(shared->format).bytes()) : tile_bytes,
+          columns_bytes(1, n_units) + partial_bytes(n_units, 1)};
+}
+
+/// Tokens of one dense launch of a gated pair.
+int glu_tokens(const Stream& stream, const PackedMatrix& gate, int n_tokens) {
+  return fitting_tokens(stream, n_tokens, gate.n_blocks, 2 * gate.n_blocks,
+                        glu_places(gate.format) * tile_layout(gate.format).bytes());
 }
 
 /// Grid and block of a gated pair over `n_slots` (1: dense).
@@ -363,8 +414,8 @@ LaunchShape glu_shape(const Stream& stream, const PackedMatrix& gate, int tiles_
   const int n_units = 2 * gate.n_blocks * tiles_per_block;
   const dim3 grid(static_cast<unsigned>(blocks_for(gate.n_row_tiles, tiles_per_block) + n_work_blocks),
                   static_cast<unsigned>(n_slots));
-  LaunchShape shape = block_for(stream, grid, (n_units + kGluPlaces - 1) / kGluPlaces, kMostWarps,
-                                kGluPlaces * tile_layout(gate.format).bytes(),
+  LaunchShape shape = block_for(stream, grid, blocks_for(n_units, glu_places(gate.format)), kMostWarps,
+                                glu_places(gate.format) * tile_layout(gate.format).bytes(),
                                 columns_bytes(n_tokens, gate.n_blocks) + partial_bytes(n_units, n_tokens));
   shape.shared_bytes = std::max(shape.shared_bytes, work_bytes);
   return shape;
@@ -398,8 +449,16 @@ void matvec_glu(const Stream& stream, const GluOutput& out, const MatvecInput& i
   GLINT_CHECK(gate.format == up.format && (routing != nullptr || in.n_tokens <= kMatvecTokens));
   const int n_slots = routing != nullptr ? in.n_tokens * routing->top_k : 1;
   const int tiles_per_block = routing != nullptr ? kRoutedTiles : 1;
-  const LaunchShape shape =
-      glu_shape(stream, gate, tiles_per_block, routing != nullptr ? 1 : in.n_tokens, n_slots, 0, 0);
+  const int n_together = routing != nullptr ? 1 : glu_tokens(stream, gate, in.n_tokens);
+  if (n_together < in.n_tokens && routing == nullptr) {
+    for (int first = 0; first < in.n_tokens; first += n_together) {
+      GluOutput part = out;
+      part.out += first * out.row_stride;
+      matvec_glu(stream, part, tokens_of(in, first, std::min(n_together, in.n_tokens - first)), gate, up, nullptr);
+    }
+    return;
+  }
+  const LaunchShape shape = glu_shape(stream, gate, tiles_per_block, n_together, n_slots, 0, 0);
   with_format(gate.format, [&]<PackedFormat kFormat>() {
     launch(stream, shape, matvec_glu_kernel<kFormat, NoWork>, out, in, gate, up,
            routing != nullptr ? *routing : Routing{}, tiles_per_block, NoWork{});
@@ -409,6 +468,10 @@ void matvec_glu(const Stream& stream, const GluOutput& out, const MatvecInput& i
 void matvec_glu_and_route(const Stream& stream, const GluOutput& out, const MatvecInput& in, const PackedMatrix& gate,
                           const PackedMatrix& up, const RouteWork& route) {
   GLINT_CHECK(gate.format == up.format && in.n_tokens <= kMatvecTokens);
+  if (glu_tokens(stream, gate, in.n_tokens) < in.n_tokens) {
+    route_normed(stream, route.out, route.logits, route.in, route.params, route.arrived);
+    return matvec_glu(stream, out, in, gate, up, nullptr);
+  }
   const size_t work_bytes = route_part_bytes(1, route.in.x.width, route.logits.width);
   const int n_warps = static_cast<int>(glu_shape(stream, gate, 1, in.n_tokens, 1, 0, work_bytes).block.x) / 32;
   const int n_parts = blocks_for(route.logits.width, n_warps);
@@ -419,15 +482,22 @@ void matvec_glu_and_route(const Stream& stream, const GluOutput& out, const Matv
   });
 }
 
+bool matvec_experts_fit(const Stream& stream, const PackedMatrix& gate, const PackedMatrix& down,
+                        const PackedMatrix* shared, int top_k) {
+  const DownSizes sizes = down_sizes(down, shared, top_k);
+  const auto least = [](int tile_bytes) { return static_cast<size_t>(kLeastWarps) * static_cast<size_t>(tile_bytes); };
+  return least(sizes.tile_bytes) + sizes.other_bytes <= stream.shared_bytes &&
+         glu_shape(stream, gate, kRoutedTiles, 1, 1, 0, 0).shared_bytes <= stream.shared_bytes;
+}
+
 void matvec_down(const Stream& stream, Tensor x, const DownInput& in, const PackedMatrix& down, const float* bias,
                  const PackedMatrix& down_shared, const Routing& routing) {
-  const bool has_shared = in.shared != nullptr;
-  const int n_units = routing.top_k * down.n_blocks + (has_shared ? down_shared.n_blocks : 0);
-  const PackedFormat shared_format = has_shared ? down_shared.format : down.format;
-  const int tile_bytes = std::max(tile_layout(down.format).bytes(), tile_layout(shared_format).bytes());
+  const PackedMatrix* shared = in.shared != nullptr ? &down_shared : nullptr;
+  const PackedFormat shared_format = shared != nullptr ? shared->format : down.format;
+  const DownSizes sizes = down_sizes(down, shared, routing.top_k);
   const LaunchShape shape =
-      block_for(stream, dim3(static_cast<unsigned>(down.n_row_tiles), static_cast<unsigned>(x.n_rows)), n_units,
-                kMostDownWarps, tile_bytes, columns_bytes(1, n_units) + partial_bytes(n_units, 1));
+      block_for(stream, dim3(static_cast<unsigned>(down.n_row_tiles), static_cast<unsigned>(x.n_rows)), sizes.n_units,
+                kMostDownWarps, sizes.tile_bytes, sizes.other_bytes);
   with_format(down.format, [&]<PackedFormat kFormat>() {
     if (shared_format == kFormat) {
       launch(stream, shape, matvec_down_kernel<kFormat, kFormat>, x, in, down, bias, down_shared, routing);

@@ -81,6 +81,10 @@ struct DownInput {
   const float* shared = nullptr;  // [n_tokens, d_ff_shared]; null: no shared expert
   int64_t shared_stride = 0;
 };
+/// Has a block's shared memory room for the chosen experts of one token? `shared`: the shared expert's second half, or
+/// null.
+bool matvec_experts_fit(const Stream& stream, const PackedMatrix& gate, const PackedMatrix& down,
+                        const PackedMatrix* shared, int top_k);
 void matvec_down(const Stream& stream, Tensor x, const DownInput& in, const PackedMatrix& down, const float* bias,
                  const PackedMatrix& down_shared, const Routing& routing);
 

@@ -138,7 +138,10 @@ bool moe_block(const Stream& stream, Workspace& workspace, Tensor x, const Block
                const MoeLayerWeights& weights) {
   if (!has_fast_path(block, shape, weights)) return false;
   const RouteWork work = router(stream, workspace, x, block, shape, weights);
-  if (x.n_rows <= kMatvecTokens) {
+  const PackedMatrix shared_down = shape.d_ff_shared > 0 ? PackedMatrix(weights.shared.down) : PackedMatrix();
+  const bool fits = matvec_experts_fit(stream, PackedMatrix(weights.experts.gate), PackedMatrix(weights.experts.down),
+                                       shape.d_ff_shared > 0 ? &shared_down : nullptr, shape.route.top_k);
+  if (x.n_rows <= kMatvecTokens && fits) {
     few_tokens(stream, x, block, shape, weights, work);
   } else {
     choose(stream, work);

@@ -164,7 +164,7 @@ void wait_copies(int groups_left) {
 void run_grid(dim3 grid, dim3 block_dim, size_t shared_bytes, const std::function<void()>& kernel) {
   const unsigned n_threads = block_dim.x * block_dim.y * block_dim.z;
   if (n_threads % 32 != 0 || n_threads == 0 || n_threads > 1024) die("block size is no multiple of 32 up to 1024");
-  if (shared_bytes > 227 * 1024) die("too much shared memory");
+  if (shared_bytes > cudaDeviceProp{}.sharedMemPerBlockOptin) die("too much shared memory");
   static std::mt19937 shuffler(1);
   // What a block takes and gives back stays with the process.
   [[maybe_unused]] static const int kept = mallopt(M_MMAP_THRESHOLD, 1 << 30) + mallopt(M_TRIM_THRESHOLD, 1 << 30);
