@@ -39,6 +39,8 @@ class Backend {
   // ---- memory ----
   /// Throws Error that says how much was asked for. Contents undefined.
   virtual std::unique_ptr<Buffer> allocate(size_t bytes) = 0;
+  /// Host memory that download() is fast to.
+  virtual std::unique_ptr<Buffer> allocate_host(size_t bytes) { return allocate(bytes); }
   virtual void upload(void* destination, const void* host_source, size_t bytes) = 0;
   /// Waits for all enqueued work.
   virtual void download(void* host_destination, const void* source, size_t bytes) = 0;

@@ -33,8 +33,8 @@ __global__ void __launch_bounds__(kThreads) attend_plain_kernel(PlainArgs args) 
   const KvLayer& layer = args.layer;
   auto* query = dynamic_shared<float>();  // [d_k]
   float* sum = query + layer.d_k;         // [d_v]
-  let_next_kernel_start();
   wait_for_previous_kernel();
+  let_next_kernel_start();
   const float* q = args.q.data + token * args.q.row_stride + head * args.q.head_stride;
   for (int i = static_cast<int>(threadIdx.x); i < layer.d_k; i += kThreads) query[i] = q[i];
   for (int i = static_cast<int>(threadIdx.x); i < layer.d_v; i += kThreads) sum[i] = 0;

@@ -54,6 +54,7 @@ class CudaBackend final : public Backend {
 
   // ---- memory ----
   std::unique_ptr<Buffer> allocate(size_t bytes) override { return std::make_unique<DeviceBuffer>(bytes); }
+  std::unique_ptr<Buffer> allocate_host(size_t bytes) override { return std::make_unique<PinnedBuffer>(bytes); }
   void upload(void* destination, const void* host_source, size_t bytes) override {
     check(cudaMemcpyAsync(destination, host_source, bytes, cudaMemcpyHostToDevice, stream_.handle));
   }

@@ -26,7 +26,7 @@ DeviceBuffer::~DeviceBuffer() {
   cudaFree(data_);
 }
 
-PinnedBuffer::PinnedBuffer(size_t bytes) {
+PinnedBuffer::PinnedBuffer(size_t bytes) : bytes_(bytes) {
   check(cudaMallocHost(&data_, bytes));
 }
 PinnedBuffer::~PinnedBuffer() {

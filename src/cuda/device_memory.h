@@ -33,16 +33,18 @@ class DeviceBuffer final : public Buffer {
 };
 
 /// Page-locked host memory, for copies that do not wait.
-class PinnedBuffer {
+class PinnedBuffer final : public Buffer {
  public:
   explicit PinnedBuffer(size_t bytes);
-  ~PinnedBuffer();
+  ~PinnedBuffer() override;
   PinnedBuffer(const PinnedBuffer&) = delete;
   PinnedBuffer& operator=(const PinnedBuffer&) = delete;
-  void* data() const { return data_; }
+  void* data() const override { return data_; }
+  size_t bytes() const override { return bytes_; }
 
  private:
   void* data_ = nullptr;
+  size_t bytes_ = 0;
 };
 
 /// Where work is enqueued, and what the launchers must know of the card.

@@ -56,8 +56,8 @@ __device__ __forceinline__ void store_row(void* cache, DType dtype, int64_t row,
 __global__ void __launch_bounds__(kWarps * 32)
     kv_store_kernel(KvLayer layer, Tensor k, Tensor v, const int32_t* positions, const int32_t* sequences,
                     const int32_t* page_table, int max_pages) {
-  let_next_kernel_start();
   wait_for_previous_kernel();
+  let_next_kernel_start();
   const int token = static_cast<int>(blockIdx.x);
   const int64_t row = cache_row(page_table, max_pages, sequences[token], positions[token]);
   store_row(layer.k, layer.k_dtype, row, k, token);

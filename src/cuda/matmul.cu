@@ -87,12 +87,12 @@ __device__ __forceinline__ void copy_quarter(__half* stage, const __half* const 
 /// Adds 64 columns: a warp's two tiles of rows with all tokens.
 template <PackedFormat kFormat>
 __device__ __forceinline__ void add_quarter(float (&sum)[2][kTokenTiles][4], const Quarter<kFormat> (&quarters)[2],
-                                            __half* stage, int lane) {
+                                            const TileScales<kFormat> (&scales)[2], __half* stage, int lane) {
 #pragma unroll
   for (int step = 0; step < 4; ++step) {
     uint32_t a[2][4];
-    unpack_step(quarters[0], step, a[0]);
-    unpack_step(quarters[1], step, a[1]);
+    unpack_step(quarters[0], scales[0].factors, step, a[0]);
+    unpack_step(quarters[1], scales[1].factors, step, a[1]);
 #pragma unroll
     for (int pair = 0; pair < kTokenTiles / 2; ++pair) {
       uint32_t b[4];
@@ -164,8 +164,8 @@ __global__ void __launch_bounds__(kThreads, 1) matmul_kernel(MatmulArgs args) {
   const PackedMatrix& matrix = args.matrix[0];
   const int n_blocks = matrix.n_blocks;
   const int n_quarters = (matrix.n_in + 63) / 64;
-  let_next_kernel_start();
   wait_for_previous_kernel();
+  let_next_kernel_start();
   const TokenRows rows = token_rows(args, static_cast<int>(blockIdx.y));
   if (rows.n_tokens <= 0) return;
 
@@ -224,21 +224,19 @@ __global__ void __launch_bounds__(kThreads, 1) matmul_kernel(MatmulArgs args) {
       }
 #pragma unroll
       for (int t = 0; t < 2; ++t) scales[t].give(quarters[t], quarter);
-      add_quarter<kFormat>(sum, quarters, stages + q % kStages * kStageHalves, lane);
+      add_quarter<kFormat>(sum, quarters, scales, stages + q % kStages * kStageHalves, lane);
 #pragma unroll
       for (int t = 0; t < 2; ++t) quarters[t] = next[t];
-    }
-    if (block + 1 < n_blocks) {
-#pragma unroll
-      for (int t = 0; t < 2; ++t) scales[t].load(tiles[t] + static_cast<int64_t>(block + 1) * kTileBytes, lane);
     }
 #pragma unroll
     for (int t = 0; t < 2; ++t) {
 #pragma unroll
       for (int n = 0; n < kTokenTiles; ++n) {
+        scales[t].factors.scale(sum[t][n]);
 #pragma unroll
-        for (int i = 0; i < 4; ++i) total[t][n][i] += sum[t][n][i];
+        for (int i = 0; i < 4; ++i) total[t][n][i] = __fadd_rn(total[t][n][i], sum[t][n][i]);
       }
+      if (block + 1 < n_blocks) scales[t].load(tiles[t] + static_cast<int64_t>(block + 1) * kTileBytes, lane);
     }
   }
   store_sums<kKind, kStore>(args, rows, total, row_tile, head, lane);

@@ -16,8 +16,8 @@ template <int kTokens>
 __global__ void __launch_bounds__(kWarps * 32)
     matmul_f32_kernel(Tensor out, Tensor x, const float* weights, const float* bias, int n_out, const int32_t* expert,
                       int slots_per_row) {
-  let_next_kernel_start();
   wait_for_previous_kernel();
+  let_next_kernel_start();
   const int row = static_cast<int>(blockIdx.x) * kWarps + static_cast<int>(threadIdx.x) / 32;
   const int first = static_cast<int>(blockIdx.y) * kTokens;
   const int head = static_cast<int>(blockIdx.z);

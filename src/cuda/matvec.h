@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Products of packed weights with few tokens (1 to 8), for generating: the time is that of reading the weights,
-// whatever the number of tokens. Weights are the M side of the tensor core, tokens the N side. Each block of 8 warps
-// takes rows of tiles; a warp takes a tile at a time, its loads under way before the block waits for the kernel before
-// it. Sums are in the order of device/tile_product.cuh. Tested by tests/unit/cuda/matvec_test.cpp.
+// whatever the number of tokens. Weights are the M side of the tensor core, tokens the N side. Each block takes rows of
+// tiles, a warp a tile at a time, its copy under way before the block waits for the kernel before it. Rows and strides
+// of quantised matrices' inputs are multiples of four floats. Sums are in the order of device/tile_product.cuh. Tested
+// by tests/unit/cuda/matvec_test.cpp.
 #pragma once
 
 #include "cuda/device_memory.h"
+#include "cuda/mla_decode.h"
 #include "cuda/mla_rows.h"
 #include "cuda/packed_weight.h"
-#include "cuda/route.h"
 
 namespace glint::cuda {
 
@@ -25,6 +26,14 @@ struct MatvecInput {
   float scale = 1;              // of the values, before rounding
   const float* norm = nullptr;  // [n_in]
   float eps = 0;
+
+  /// Tokens [first, first + count).
+  MatvecInput tokens(int first, int count) const {
+    MatvecInput part = *this;
+    part.x += first * row_stride;
+    part.n_tokens = count;
+    return part;
+  }
 };
 
 /// Where a product goes: out[t, h, i] = sum * scale + bias[h, i], or += that; scale is a power of two.
@@ -46,46 +55,12 @@ void matvec(const Stream& stream, const MatvecOutput& out, const MatvecInput& in
 void matvec_and_mla_rows(const Stream& stream, const MatvecOutput& out, const MatvecInput& in,
                          const PackedMatrix& matrix, int count, const MlaRowArgs& rows);
 
+/// Stacked matrices over what attention left in parts: head h of `splits` with matrix h.
+void matvec_of_splits(const Stream& stream, const MatvecOutput& out, const MlaSplits& splits,
+                      const PackedMatrix& matrix);
+
 /// Two matrices over one input, in one launch where their formats agree.
 void matvec_pair(const Stream& stream, const MatvecOutput& out0, const PackedMatrix& matrix0, const MatvecOutput& out1,
                  const PackedMatrix& matrix1, const MatvecInput& in);
-
-/// out[slot, i] = act(gate x) * up x * kInnerScale, in f32. Without routing slot = token; with it slot = token * top_k
-/// + s takes matrix expert[slot], n_tokens being any number. Formats of gate and up agree.
-struct GluOutput {
-  float* out = nullptr;  // [n_slots, d_ff]
-  int64_t row_stride = 0;
-  Activation activation = Activation::kSilu;
-  const float* gate_bias = nullptr;  // [n_experts, d_ff]
-  const float* up_bias = nullptr;
-};
-void matvec_glu(const Stream& stream, const GluOutput& out, const MatvecInput& in, const PackedMatrix& gate,
-                const PackedMatrix& up, const Routing* routing);
-
-/// The dense one with route_normed (route.h) of the same tokens in the same launch.
-struct RouteWork {
-  Routing out;
-  Tensor logits;
-  RouterInput in;
-  RouteParams params;
-  int32_t* arrived = nullptr;  // [n_tokens] counters that are zero before and after
-};
-void matvec_glu_and_route(const Stream& stream, const GluOutput& out, const MatvecInput& in, const PackedMatrix& gate,
-                          const PackedMatrix& up, const RouteWork& route);
-
-/// x[t] += shared[t] . down_shared^T + sum over s of weight(t, s) * (inner[t * top_k + s] . down[expert(t, s)]^T +
-/// bias): the sum over slots in slot order. `inner` as matvec_glu leaves it. Any number of tokens.
-struct DownInput {
-  const float* inner = nullptr;  // [n_tokens * top_k, d_ff]
-  int64_t inner_stride = 0;
-  const float* shared = nullptr;  // [n_tokens, d_ff_shared]; null: no shared expert
-  int64_t shared_stride = 0;
-};
-/// Has a block's shared memory room for the chosen experts of one token? `shared`: the shared expert's second half, or
-/// null.
-bool matvec_experts_fit(const Stream& stream, const PackedMatrix& gate, const PackedMatrix& down,
-                        const PackedMatrix* shared, int top_k);
-void matvec_down(const Stream& stream, Tensor x, const DownInput& in, const PackedMatrix& down, const float* bias,
-                 const PackedMatrix& down_shared, const Routing& routing);
 
 }  // namespace glint::cuda

@@ -86,8 +86,16 @@ class MlaStep {
       finish_rows();
       heads(q_latent_, q_heads, weights_.k_b);
     }
-    attend(stream_, o_latent_, q_latent_, cache_, block_.batch, {.scale = shape_.scale}, context_.workspace);
-    heads(attended.split_heads(shape_.n_heads), o_latent_, weights_.v_b);
+    const Tensor values = attended.split_heads(shape_.n_heads);
+    if (mla_decode_supports(cache_, q_latent_, o_latent_)) {
+      matvec_of_splits(stream_,
+                       {.out = values.data, .row_stride = values.row_stride, .head_stride = values.head_stride},
+                       mla_split(stream_, context_.workspace, q_latent_, cache_, block_.batch, shape_.scale),
+                       PackedMatrix(weights_.v_b));
+    } else {
+      attend(stream_, o_latent_, q_latent_, cache_, block_.batch, {.scale = shape_.scale}, context_.workspace);
+      heads(values, o_latent_, weights_.v_b);
+    }
     matvec(stream_,
            {.out = x_.data, .row_stride = x_.row_stride, .head_stride = 0, .bias = nullptr, .scale = 1, .add = true},
            {.x = attended.data, .row_stride = attended.row_stride, .head_stride = 0, .n_tokens = n_},

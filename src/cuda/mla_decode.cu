@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "cuda/device/cache.cuh"
+#include "cuda/device/mla_splits.cuh"
 #include "cuda/device/ptx.cuh"
 #include "cuda/device/reduce.cuh"
 #include "cuda/launch.h"
@@ -14,19 +15,13 @@ namespace {
 
 constexpr int kThreads = 256;
 constexpr int kWarps = kThreads / 32;
-constexpr int kMostSplits = 128;
 constexpr int kRowsAtOnce = 8;
 constexpr int kMostHeads = 24;
 constexpr int kHeadTiles = kMostHeads / 8;
-constexpr int kWidth = 576;   // of a cached row
-constexpr int kValues = 512;  // of it, the values
+constexpr int kWidth = 576;  // of a cached row
+constexpr int kValues = kSplitValues;
 constexpr int kChunks = kWidth / 8;
 constexpr float kLog2E = 1.4426950408889634f;
-
-/// Positions of one split of a context of n: whole pages, at most kMostSplits splits.
-__device__ __forceinline__ int split_length(int n) {
-  return (n + kPageTokens * kMostSplits - 1) / (kPageTokens * kMostSplits) * kPageTokens;
-}
 
 /// Chunk (8 values) of a row of a tile in shared memory; permuted so that eight rows' lie in eight banks.
 __device__ __forceinline__ __half* tile_chunk(__half* tile, int row, int chunk) {
@@ -36,14 +31,12 @@ __device__ __forceinline__ __half* tile_chunk(__half* tile, int row, int chunk) 
 struct DecodeArgs {
   Tensor q;
   const __half* cache;
-  const int32_t* positions;
   const int32_t* sequences;
   const int32_t* page_table;
   int max_pages;
-  int n_heads;
-  float scale;     // times log2(e)
-  float* partial;  // [row, split, head, kValues]
-  float2* state;   // [row, split, head] (largest score, sum), base 2
+  int n_batch;  // rows of the step: as many of the last positions may be of rows that the kernel before writes
+  float scale;  // times log2(e)
+  MlaSplits splits;
 };
 
 /// What a block of the split kernel has in shared memory.
@@ -51,7 +44,7 @@ template <int kTile, int kStages>
 struct DecodeShared {
   __half tiles[kStages][kTile * kWidth];
   __half q[kMostHeads * kWidth];
-  float scores[2][kMostHeads][kTile + 2];
+  float scores[kWarps / (kTile / 16)][kMostHeads][kTile + 2];
   __half p[kMostHeads][kTile + 8];
   float shrink[kMostHeads];
   float largest[kMostHeads];
@@ -70,21 +63,19 @@ __device__ __forceinline__ void copy_tile(__half* tile, const DecodeArgs& args, 
   }
 }
 
-/// Scores of a tile: warp w takes 16 rows and one of two halves of the width.
+/// Scores of a tile: a warp takes 16 rows and a part of the width.
 template <int kTile, int kStages>
 __device__ __forceinline__ void score_tile(DecodeShared<kTile, kStages>& shared, __half* tile) {
   constexpr int kRowTiles = kTile / 16;
-  constexpr int kParts = 2;
-  static_assert(kRowTiles * kParts <= kWarps);
+  constexpr int kParts = kWarps / kRowTiles;
   constexpr int kSteps = kWidth / 16 / kParts;
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const int warp = static_cast<int>(threadIdx.x) / 32;
-  if (warp >= kRowTiles * kParts) return;
   const int row_tile = warp % kRowTiles;
   const int part = warp / kRowTiles;
   // Two chains of sums, so that one step need not wait for the one before.
   float sums[2][kHeadTiles][4] = {};
-#pragma unroll 2
+#pragma unroll 6
   for (int s = 0; s < kSteps; ++s) {
     const int chunk = (part * kSteps + s) * 2;
     auto& sum = sums[s % 2];
@@ -121,7 +112,10 @@ __device__ __forceinline__ void soften_tile(DecodeShared<kTile, kStages>& shared
 #pragma unroll
     for (int i = 0; i < kTile / 32; ++i) {
       const int row = lane + 32 * i;
-      score[i] = row < n_valid ? (shared.scores[0][h][row] + shared.scores[1][h][row]) * scale : -INFINITY;
+      float sum = 0;
+#pragma unroll
+      for (int p = 0; p < kWarps / (kTile / 16); ++p) sum += shared.scores[p][h][row];
+      score[i] = row < n_valid ? sum * scale : -INFINITY;
       largest = fmaxf(largest, score[i]);
     }
     largest = warp_max(largest);
@@ -191,7 +185,7 @@ __device__ __forceinline__ void load_queries(__half* q, const DecodeArgs& args, 
     const int at = group % (kWidth / 4) * 4;
     if (group >= kGroups) break;
     float4 v = make_float4(0, 0, 0, 0);
-    if (head < args.n_heads) {
+    if (head < args.splits.n_heads) {
       v = *reinterpret_cast<const float4*>(args.q.data + row * args.q.row_stride + head * args.q.head_stride + at);
     }
     auto* to = reinterpret_cast<__half2*>(tile_chunk(q, head, at / 8) + at % 8);
@@ -202,32 +196,37 @@ __device__ __forceinline__ void load_queries(__half* q, const DecodeArgs& args, 
 
 /// Grid: (splits, rows).
 template <int kTile, int kStages>
-__global__ void __launch_bounds__(kThreads, 2) mla_split_kernel(DecodeArgs args) {
+__global__ void __launch_bounds__(kThreads, 1) mla_split_kernel(DecodeArgs args) {
   auto& shared = *dynamic_shared<DecodeShared<kTile, kStages>>();
-  let_next_kernel_start();
-  wait_for_previous_kernel();
+  const MlaSplits& splits = args.splits;
   const int row = static_cast<int>(blockIdx.y);
   const int split = static_cast<int>(blockIdx.x);
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const int warp = static_cast<int>(threadIdx.x) / 32;
-  const int n = args.positions[row] + 1;
+  // Positions and pages were there before the kernel before this one, and so was most of the cache.
+  const int n = splits.positions[row] + 1;
   const int sequence = args.sequences[row];
   const int length = split_length(n);
   const int first = split * length;
   if (first >= n) return;
   const int end = min(n, first + length);
   const int n_tiles = (end - first + kTile - 1) / kTile;
-
-#pragma unroll
-  for (int s = 0; s < kStages; ++s) {
-    if (s < n_tiles) copy_tile<kTile>(shared.tiles[s], args, sequence, first + s * kTile, end);
+  int n_copied = 0;
+  const auto copy_next = [&] {
+    if (n_copied < n_tiles)
+      copy_tile<kTile>(shared.tiles[n_copied % kStages], args, sequence, first + n_copied * kTile, end);
     cp_async_commit();
-  }
-  load_queries(shared.q, args, row);
+    ++n_copied;
+  };
+  while (n_copied < min(kStages, n_tiles) && min(end, first + (n_copied + 1) * kTile) <= n - args.n_batch) copy_next();
   for (int h = static_cast<int>(threadIdx.x); h < kMostHeads; h += kThreads) {
     shared.largest[h] = -INFINITY;
     shared.sum[h] = 0;
   }
+  wait_for_previous_kernel();
+  let_next_kernel_start();
+  while (n_copied < kStages) copy_next();
+  load_queries(shared.q, args, row);
   float out[4][kHeadTiles][4] = {};
   for (int t = 0; t < n_tiles; ++t) {
     __half* tile = shared.tiles[t % kStages];
@@ -239,78 +238,43 @@ __global__ void __launch_bounds__(kThreads, 2) mla_split_kernel(DecodeArgs args)
     __syncthreads();
     add_values(out, shared, tile);
     __syncthreads();
-    if (t + kStages < n_tiles) copy_tile<kTile>(tile, args, sequence, first + (t + kStages) * kTile, end);
-    cp_async_commit();
+    copy_next();
   }
-  const int64_t at = (static_cast<int64_t>(row) * kMostSplits + split) * args.n_heads;
+  // By way of shared memory: a lane's values lie eight heads apart.
+  __half* staged = shared.tiles[0];
 #pragma unroll
-  for (int m = 0; m < 4; ++m) {
+  for (int h = 0; h < kHeadTiles; ++h) {
 #pragma unroll
-    for (int h = 0; h < kHeadTiles; ++h) {
+    for (int odd = 0; odd < 2; ++odd) {
+      const int head = h * 8 + lane % 4 * 2 + odd;
+      const float inverse = 1.0f / shared.sum[head];
 #pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        const int head = h * 8 + lane % 4 * 2 + i % 2;
-        const int value = (warp * 4 + m) * 16 + lane / 4 + 8 * (i / 2);
-        if (head < args.n_heads) args.partial[(at + head) * kValues + value] = out[m][h][i];
+      for (int m = 0; m < 4; ++m) {
+#pragma unroll
+        for (int i = 0; i < 2; ++i) {
+          staged[head * kValues + (warp * 4 + m) * 16 + lane / 4 + 8 * i] =
+              __float2half_rn(out[m][h][odd + 2 * i] * inverse);
+        }
       }
     }
   }
-  for (int h = static_cast<int>(threadIdx.x); h < args.n_heads; h += kThreads) {
-    args.state[at + h] = make_float2(shared.largest[h], shared.sum[h]);
-  }
+  __syncthreads();
+  auto* to = reinterpret_cast<uint4*>(splits.values_of(row, split));
+  for (int i = static_cast<int>(threadIdx.x); i < splits.n_heads * kValues / 8; i += kThreads)
+    to[i] = reinterpret_cast<const uint4*>(staged)[i];
+  for (int h = static_cast<int>(threadIdx.x); h < splits.n_heads; h += kThreads)
+    splits.states_of(row, split)[h] = make_float2(shared.largest[h], shared.sum[h]);
 }
 
-constexpr int kCombineGroups = 4;  // each takes every fourth split
-
-/// Grid: (heads, rows). A thread has four values and every fourth split; the groups' sums are added in order.
-__global__ void __launch_bounds__(128 * kCombineGroups) mla_combine_kernel(Tensor out, DecodeArgs args) {
-  __shared__ float weights[kMostSplits];
-  __shared__ float totals[kMostSplits];
-  __shared__ float4 sums[kCombineGroups][128];
-  let_next_kernel_start();
+/// Grid: (heads, rows).
+__global__ void __launch_bounds__(kFoldThreads) mla_combine_kernel(Tensor out, MlaSplits splits) {
+  __shared__ FoldMemory memory;
   wait_for_previous_kernel();
-  const int thread = static_cast<int>(threadIdx.x);
+  let_next_kernel_start();
   const int head = static_cast<int>(blockIdx.x);
   const int row = static_cast<int>(blockIdx.y);
-  const int n = args.positions[row] + 1;
-  const int length = split_length(n);
-  const int n_splits = (n + length - 1) / length;
-  const int64_t first = static_cast<int64_t>(row) * kMostSplits * args.n_heads + head;
-  for (int s = thread; s < n_splits; s += 128 * kCombineGroups) {
-    const float2 state = args.state[first + static_cast<int64_t>(s) * args.n_heads];
-    weights[s] = state.x;
-    totals[s] = state.y;
-  }
-  __syncthreads();
-  float largest = -INFINITY;
-  for (int s = 0; s < n_splits; ++s) largest = fmaxf(largest, weights[s]);
-  float total = 0;
-  for (int s = 0; s < n_splits; ++s) total = __fmaf_rn(exp2f(weights[s] - largest), totals[s], total);
-  const int group = thread / 128;
-  float4 sum = make_float4(0, 0, 0, 0);
-#pragma unroll 8
-  for (int s = group; s < n_splits; s += kCombineGroups) {
-    const float weight = exp2f(weights[s] - largest);
-    const float4 part = reinterpret_cast<const float4*>(
-        args.partial + (first + static_cast<int64_t>(s) * args.n_heads) * kValues)[thread % 128];
-    sum.x = __fmaf_rn(weight, part.x, sum.x);
-    sum.y = __fmaf_rn(weight, part.y, sum.y);
-    sum.z = __fmaf_rn(weight, part.z, sum.z);
-    sum.w = __fmaf_rn(weight, part.w, sum.w);
-  }
-  sums[group][thread % 128] = sum;
-  __syncthreads();
-  if (group == 0) {
-    for (int g = 1; g < kCombineGroups; ++g) {
-      const float4 other = sums[g][thread];
-      sum.x += other.x;
-      sum.y += other.y;
-      sum.z += other.z;
-      sum.w += other.w;
-    }
-    auto* to = reinterpret_cast<float4*>(out.data + row * out.row_stride + head * out.head_stride) + thread;
-    *to = make_float4(sum.x / total, sum.y / total, sum.z / total, sum.w / total);
-  }
+  float* to = out.data + row * out.row_stride + head * out.head_stride;
+  fold_splits(memory, splits, row, head, [&](int at, float4 v) { *reinterpret_cast<float4*>(to + at) = v; });
 }
 
 }  // namespace
@@ -324,34 +288,44 @@ bool mla_decode_supports(const KvLayer& layer, Tensor q, Tensor out) {
 }
 
 int64_t mla_decode_floats(int n_heads, int d_v) {
-  return static_cast<int64_t>(kRowsAtOnce) * kMostSplits * n_heads * (d_v + 2);
+  return static_cast<int64_t>(kRowsAtOnce) * kMostSplits * n_heads * (d_v / 2 + 2);
+}
+
+MlaSplits mla_split(const Stream& stream, Workspace& workspace, Tensor q, const KvLayer& layer, const Batch& batch,
+                    float scale, int first_row) {
+  const int n_rows = std::min(kRowsAtOnce, q.n_rows - first_row);
+  float* memory = workspace.floats(stream, mla_decode_floats(q.n_heads, kValues));
+  auto* states = reinterpret_cast<float2*>(memory);
+  const MlaSplits splits{
+      .values = reinterpret_cast<__half*>(states + static_cast<int64_t>(kRowsAtOnce) * kMostSplits * q.n_heads),
+      .states = states,
+      .positions = batch.positions + first_row,
+      .n_rows = n_rows,
+      .n_heads = q.n_heads};
+  const DecodeArgs args{.q = q.rows(first_row, n_rows),
+                        .cache = static_cast<const __half*>(layer.k),
+                        .sequences = batch.sequences + first_row,
+                        .page_table = batch.page_table,
+                        .max_pages = batch.max_pages,
+                        .n_batch = q.n_rows,
+                        .scale = scale * kLog2E,
+                        .splits = splits};
+  const dim3 grid(kMostSplits, static_cast<unsigned>(n_rows));
+  if (stream.shared_bytes >= sizeof(DecodeShared<64, 2>)) {
+    launch(stream, {grid, dim3(kThreads), sizeof(DecodeShared<64, 2>)}, mla_split_kernel<64, 2>, args);
+  } else {
+    launch(stream, {grid, dim3(kThreads), sizeof(DecodeShared<32, 1>)}, mla_split_kernel<32, 1>, args);
+  }
+  return splits;
 }
 
 void mla_decode(const Stream& stream, Workspace& workspace, Tensor out, Tensor q, const KvLayer& layer,
                 const Batch& batch, float scale) {
-  const int n_heads = q.n_heads;
-  float* memory = workspace.floats(stream, mla_decode_floats(n_heads, kValues));
   for (int first = 0; first < q.n_rows; first += kRowsAtOnce) {
-    const int n_rows = std::min(kRowsAtOnce, q.n_rows - first);
-    const DecodeArgs args{.q = q.rows(first, n_rows),
-                          .cache = static_cast<const __half*>(layer.k),
-                          .positions = batch.positions + first,
-                          .sequences = batch.sequences + first,
-                          .page_table = batch.page_table,
-                          .max_pages = batch.max_pages,
-                          .n_heads = n_heads,
-                          .scale = scale * kLog2E,
-                          .partial = memory,
-                          .state = reinterpret_cast<float2*>(memory + static_cast<int64_t>(kRowsAtOnce) * kMostSplits *
-                                                                          n_heads * kValues)};
-    const dim3 grid(kMostSplits, static_cast<unsigned>(n_rows));
-    if (stream.shared_bytes >= sizeof(DecodeShared<32, 2>)) {
-      launch(stream, {grid, dim3(kThreads), sizeof(DecodeShared<32, 2>)}, mla_split_kernel<32, 2>, args);
-    } else {
-      launch(stream, {grid, dim3(kThreads), sizeof(DecodeShared<32, 1>)}, mla_split_kernel<32, 1>, args);
-    }
-    launch(stream, {dim3(static_cast<unsigned>(n_heads), static_cast<unsigned>(n_rows)), dim3(128 * kCombineGroups)},
-           mla_combine_kernel, out.rows(first, n_rows), args);
+    const MlaSplits splits = mla_split(stream, workspace, q, layer, batch, scale, first);
+    launch(stream,
+           {dim3(static_cast<unsigned>(splits.n_heads), static_cast<unsigned>(splits.n_rows)), dim3(kFoldThreads)},
+           mla_combine_kernel, out.rows(first, splits.n_rows), splits);
   }
 }
 

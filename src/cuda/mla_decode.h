@@ -5,8 +5,10 @@
 // row's own context alone, so a row's bits do not depend on others; launch shapes depend on nothing, so a step can be
 // replayed. A block takes pages of the cache into shared memory once and uses them as keys and, transposed, as values:
 // cached rows are the M side of the tensor core, heads the N side, so 20 heads cost 24. FLOPs: 2 * (576 + 512) * 24 a
-// cached row; bytes: 1,152 a cached row, 41 KB a split of partial results. Tested by tests/unit/cuda/mla_test.cpp.
+// cached row; bytes: 1,152 a cached row, 20 KB a split of partial results. Tested by tests/unit/cuda/mla_test.cpp.
 #pragma once
+
+#include <cuda_fp16.h>
 
 #include "backend/params.h"
 #include "cuda/workspace.h"
@@ -15,7 +17,24 @@ namespace glint::cuda {
 
 /// Is there a kernel for this cache and these rows? They are read and written 16 bytes at a time.
 bool mla_decode_supports(const KvLayer& layer, Tensor q, Tensor out);
-/// As Backend::attend; any number of rows, few at a time.
+/// What the blocks found: for each of a few rows, split and head, the split's own weighted mean of the values, and the
+/// largest score (base 2) and the sum of its softmax. Valid until the next call.
+struct MlaSplits {
+  __half* values = nullptr;            // [n_rows, split, n_heads, d_v]
+  float2* states = nullptr;            // [n_rows, split, n_heads]
+  const int32_t* positions = nullptr;  // [n_rows]
+  int n_rows = 0;
+  int n_heads = 0;
+  /// Of all heads (device/mla_splits.cuh).
+  __device__ __half* values_of(int row, int split) const;
+  __device__ float2* states_of(int row, int split) const;
+};
+/// The first of the two kernels, for rows [first_row, first_row + 8) of q as far as there are; a product may fold its
+/// results as it takes them (matvec_of_splits).
+MlaSplits mla_split(const Stream& stream, Workspace& workspace, Tensor q, const KvLayer& layer, const Batch& batch,
+                    float scale, int first_row = 0);
+
+/// Both, as Backend::attend; any number of rows, few at a time.
 void mla_decode(const Stream& stream, Workspace& workspace, Tensor out, Tensor q, const KvLayer& layer,
                 const Batch& batch, float scale);
 /// Floats of partial results that the workspace needs.

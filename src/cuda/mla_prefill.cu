@@ -135,8 +135,8 @@ __global__ void __launch_bounds__(kThreads, 1) mla_prefill_kernel(MlaPrefill arg
   const int n_rows = min(kRows, args.n_rows - first_row);
   const int n_keys = args.n_past + first_row + n_rows;  // behind the last row there is nothing to see
   const int n_tiles = (n_keys + kKeys - 1) / kKeys;
-  let_next_kernel_start();
   wait_for_previous_kernel();
+  let_next_kernel_start();
   for (int piece = static_cast<int>(threadIdx.x); piece < kRows * kChunks; piece += kThreads) {
     const int row = piece / kChunks;
     const int64_t real = first_row + min(row, n_rows - 1);

@@ -12,8 +12,8 @@ namespace {
 
 /// Grid: (tokens, heads + 1).
 __global__ void __launch_bounds__(kNormThreads) finish_mla_rows_kernel(MlaRowArgs args) {
-  let_next_kernel_start();
   wait_for_previous_kernel();
+  let_next_kernel_start();
   finish_mla_row(args, blockIdx.x, static_cast<int>(blockIdx.y));
 }
 
@@ -21,8 +21,8 @@ __global__ void __launch_bounds__(kNormThreads) finish_mla_rows_kernel(MlaRowArg
 __global__ void __launch_bounds__(128)
     rotate_queries_kernel(__half* q_half, Tensor q, int d_nope, const int32_t* positions, RopeParams params) {
   auto* head_values = dynamic_shared<float>();
-  let_next_kernel_start();
   wait_for_previous_kernel();
+  let_next_kernel_start();
   const int64_t token = blockIdx.x;
   const int head = static_cast<int>(blockIdx.y);
   const float* from = q.data + token * q.row_stride + head * q.head_stride;
@@ -39,8 +39,8 @@ __global__ void __launch_bounds__(128)
 /// One block a row of the cache.
 __global__ void __launch_bounds__(128) gather_latents_kernel(__half* latent, __half* tail, const __half* cache,
                                                              int d_row, const int32_t* pages, int kv_rank) {
-  let_next_kernel_start();
   wait_for_previous_kernel();
+  let_next_kernel_start();
   const int64_t position = blockIdx.x;
   const int64_t row = static_cast<int64_t>(pages[position / kPageTokens]) * kPageTokens + position % kPageTokens;
   const __half* from = cache + row * d_row;
@@ -56,8 +56,8 @@ __global__ void __launch_bounds__(128) gather_latents_kernel(__half* latent, __h
 /// Grid: (columns of out / 256, rows of out, heads).
 template <PackedFormat kFormat>
 __global__ void __launch_bounds__(256) transpose_heads_kernel(__half* out, PackedMatrix k_b) {
-  let_next_kernel_start();
   wait_for_previous_kernel();
+  let_next_kernel_start();
   const int r = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);  // row of k_b
   const int d = static_cast<int>(blockIdx.y);
   const int head = static_cast<int>(blockIdx.z);

@@ -3,7 +3,7 @@
 
 #include "cuda/device/input.cuh"
 #include "cuda/matmul.h"
-#include "cuda/matvec.h"
+#include "cuda/matvec_experts.h"
 #include "cuda/route.h"
 #include "cuda/row_ops.h"
 
@@ -30,28 +30,16 @@ bool has_fast_path(const BlockContext& block, const MoeShape& shape, const MoeLa
   return same_packed(shared.gate, shared.up) && shared.down.dtype != DType::kF32 && shared.down.bias == nullptr;
 }
 
-/// The router's work for both ways.
-RouteWork router(const Stream& stream, Workspace& workspace, Tensor x, const BlockContext& block, const MoeShape& shape,
-                 const MoeLayerWeights& weights) {
-  const MoeScratch& scratch = block.scratch.moe;
-  return {.out = {scratch.routing.expert, scratch.routing.weight, x.n_rows, shape.route.top_k},
-          .logits = Tensor::matrix(scratch.logits.data, x.n_rows, shape.n_experts),
-          .in = {.x = x,
-                 .norm = floats(block.norm),
-                 .eps = block.eps,
-                 .router = floats(weights.experts.router),
-                 .bias = weights.experts.router.bias},
-          .params = shape.route,
-          .arrived = workspace.counters(stream, x.n_rows)};
-}
-
-void choose(const Stream& stream, const RouteWork& work) {
-  route_normed(stream, work.out, work.logits, work.in, work.params, work.arrived);
+RouterInput router_input(Tensor x, const BlockContext& block, const MoeLayerWeights& weights) {
+  return {.x = x,
+          .norm = floats(block.norm),
+          .eps = block.eps,
+          .router = floats(weights.experts.router),
+          .bias = weights.experts.router.bias};
 }
 
 void few_tokens(const Stream& stream, Tensor x, const BlockContext& block, const MoeShape& shape,
-                const MoeLayerWeights& weights, const RouteWork& work) {
-  const Routing& routing = work.out;
+                const MoeLayerWeights& weights, const Routing& routing, Tensor logits) {
   const MatvecInput in{.x = x.data,
                        .row_stride = x.row_stride,
                        .head_stride = 0,
@@ -62,22 +50,23 @@ void few_tokens(const Stream& stream, Tensor x, const BlockContext& block, const
   DownInput down{.inner = block.scratch.moe.gate.data, .inner_stride = shape.d_ff};
   PackedMatrix down_shared;
   if (shape.d_ff_shared > 0) {
-    matvec_glu_and_route(
+    matvec_glu_and_router(
         stream, {.out = block.scratch.gate.data, .row_stride = shape.d_ff_shared, .activation = shape.activation}, in,
-        PackedMatrix(weights.shared.gate), PackedMatrix(weights.shared.up), work);
+        PackedMatrix(weights.shared.gate), PackedMatrix(weights.shared.up), logits, router_input(x, block, weights));
     down.shared = block.scratch.gate.data;
     down.shared_stride = shape.d_ff_shared;
     down_shared = PackedMatrix(weights.shared.down);
   } else {
-    choose(stream, work);
+    router_logits(stream, logits, router_input(x, block, weights));
   }
-  matvec_glu(stream,
-             {.out = block.scratch.moe.gate.data,
-              .row_stride = shape.d_ff,
-              .activation = shape.activation,
-              .gate_bias = weights.experts.gate.bias,
-              .up_bias = weights.experts.up.bias},
-             in, PackedMatrix(weights.experts.gate), PackedMatrix(weights.experts.up), &routing);
+  matvec_experts_glu(stream,
+                     {.out = block.scratch.moe.gate.data,
+                      .row_stride = shape.d_ff,
+                      .activation = shape.activation,
+                      .gate_bias = weights.experts.gate.bias,
+                      .up_bias = weights.experts.up.bias},
+                     in, PackedMatrix(weights.experts.gate), PackedMatrix(weights.experts.up), routing, logits,
+                     shape.route);
   matvec_down(stream, x, down, PackedMatrix(weights.experts.down), weights.experts.down.bias, down_shared, routing);
 }
 
@@ -137,15 +126,19 @@ void many_tokens(const Stream& stream, Workspace& workspace, Tensor x, const Blo
 bool moe_block(const Stream& stream, Workspace& workspace, Tensor x, const BlockContext& block, const MoeShape& shape,
                const MoeLayerWeights& weights) {
   if (!has_fast_path(block, shape, weights)) return false;
-  const RouteWork work = router(stream, workspace, x, block, shape, weights);
+  const MoeScratch& scratch = block.scratch.moe;
+  const Routing routing{scratch.routing.expert, scratch.routing.weight, x.n_rows, shape.route.top_k};
+  const Tensor logits = Tensor::matrix(scratch.logits.data, x.n_rows, shape.n_experts);
   const PackedMatrix shared_down = shape.d_ff_shared > 0 ? PackedMatrix(weights.shared.down) : PackedMatrix();
-  const bool fits = matvec_experts_fit(stream, PackedMatrix(weights.experts.gate), PackedMatrix(weights.experts.down),
-                                       shape.d_ff_shared > 0 ? &shared_down : nullptr, shape.route.top_k);
+  const bool fits =
+      matvec_experts_fit(stream, PackedMatrix(weights.experts.gate), PackedMatrix(weights.experts.down),
+                         shape.d_ff_shared > 0 ? &shared_down : nullptr, shape.n_experts, shape.route.top_k);
   if (x.n_rows <= kMatvecTokens && fits) {
-    few_tokens(stream, x, block, shape, weights, work);
+    few_tokens(stream, x, block, shape, weights, routing, logits);
   } else {
-    choose(stream, work);
-    many_tokens(stream, workspace, x, block, shape, weights, work.out);
+    router_logits(stream, logits, router_input(x, block, weights));
+    route(stream, routing, logits, shape.route);
+    many_tokens(stream, workspace, x, block, shape, weights, routing);
   }
   return true;
 }

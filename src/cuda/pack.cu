@@ -11,6 +11,7 @@ namespace glint::cuda {
 namespace {
 
 constexpr int kThreads = 128;
+constexpr float kOffsetUnit = 1.0f / 16384;
 
 __device__ __forceinline__ int nibble(const uint8_t* bytes, int byte, int high) {
   return bytes[byte] >> (4 * high) & 15;
@@ -64,11 +65,16 @@ __device__ __forceinline__ void pack_scales(const BlockType* row, int column, in
       for (int g = 0; g < 16; ++g) scales[g] = static_cast<uint8_t>(block.scales[g] + 128);
       *reinterpret_cast<uint32_t*>(super) = block.d;
     } else {
+      const float ratio =
+          __half2float(__ushort_as_half(block.dmin)) / __half2float(__ushort_as_half(block.d)) * -kOffsetUnit;
+      // Beside such an offset the weights are all the same (or all zero): they are the offset alone.
+      const bool flat = !(fabsf(ratio) <= 1000.0f);
       for (int g = 0; g < 8; ++g) {
-        scales[2 * g] = static_cast<uint8_t>(six_bits(block.scales, g, 0));
+        scales[2 * g] = static_cast<uint8_t>(flat ? 0 : six_bits(block.scales, g, 0));
         scales[2 * g + 1] = static_cast<uint8_t>(six_bits(block.scales, g, 1));
       }
-      *reinterpret_cast<uint32_t*>(super) = block.d | static_cast<uint32_t>(block.dmin ^ 0x8000u) << 16;
+      const uint32_t r = __half_as_ushort(__float2half_rn(flat ? -kOffsetUnit : ratio));
+      *reinterpret_cast<uint32_t*>(super) = (flat ? block.dmin : block.d) | r << 16;
     }
   } else {
     for (int g = 0; g < 8; ++g) {
@@ -88,8 +94,8 @@ template <PackedFormat kFormat, class BlockType>
 __global__ void __launch_bounds__(kThreads)
     pack_kernel(PackedMatrix matrix, const BlockType* blocks, int first_row, int n_rows) {
   constexpr TileLayout kLayout = tile_layout(kFormat);
-  let_next_kernel_start();
   wait_for_previous_kernel();
+  let_next_kernel_start();
   const int row_tile = first_row / kTileRows + static_cast<int>(blockIdx.y);
   const int column_block = static_cast<int>(blockIdx.x);
   uint8_t* tile = const_cast<uint8_t*>(matrix.tiles) +
@@ -148,8 +154,8 @@ template <bool kIsBf16>
 __global__ void __launch_bounds__(kThreads)
     pack_halves_kernel(PackedMatrix matrix, const uint16_t* values, int first_row, int n_rows) {
   constexpr TileLayout kLayout = tile_layout(PackedFormat::kHalf);
-  let_next_kernel_start();
   wait_for_previous_kernel();
+  let_next_kernel_start();
   const int row_tile = first_row / kTileRows + static_cast<int>(blockIdx.y);
   const int column_block = static_cast<int>(blockIdx.x);
   uint8_t* tile = const_cast<uint8_t*>(matrix.tiles) +
@@ -176,8 +182,8 @@ __global__ void __launch_bounds__(kThreads)
 template <PackedFormat kFormat>
 __global__ void __launch_bounds__(256)
     embed_packed_kernel(Tensor out, const int32_t* ids, float scale, PackedMatrix table) {
-  let_next_kernel_start();
   wait_for_previous_kernel();
+  let_next_kernel_start();
   const int column = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
   const int token = static_cast<int>(blockIdx.y);
   if (column < out.width) {
@@ -192,8 +198,8 @@ __global__ void __launch_bounds__(256)
 
 __global__ void __launch_bounds__(256)
     embed_f32_kernel(Tensor out, const int32_t* ids, float scale, const float* table) {
-  let_next_kernel_start();
   wait_for_previous_kernel();
+  let_next_kernel_start();
   const int column = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
   const int token = static_cast<int>(blockIdx.y);
   if (column < out.width) {

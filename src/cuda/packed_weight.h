@@ -5,7 +5,8 @@
 // the file (scales of the K formats grow from 6 to 8 bits: Q4_K 4.5 -> 4.625 bits a weight).
 //
 // A matrix [n_out, n_in] is cut into tiles of 16 rows x 256 columns, row of tiles after row of tiles, padded with
-// zeros. A tile is:   low bits | high bits | scales of row 0 .. scales of row 15 | (d, -dmin) of row 0 .. 15 Low bits:
+// zeros. A tile is:   low bits | high bits | scales of row 0 .. scales of row 15 | (d, r) of row 0 .. 15
+// Low bits:
 // four quarters of 64 columns; in a quarter, for each lane, for each of four steps of 16 columns, its 8 weights. Lane l
 // has rows l/4 (registers 0 and 2) and l/4 + 8 (1 and 3), columns 2(l%4) + {0, 1} (0 and 1) and those + 8 (2 and 3).
 //   4 bits: one word a step; register r in nibbles r (even column) and r + 4 (odd column)
@@ -15,7 +16,8 @@
 //   5-bit formats: one word; step j, register r: bit 4j + r (even column) and 4j + r + 16 (odd)
 //   6-bit format: two words, for two steps each; two bits at 2p and 2p + 16, p = 4(j%2) + r
 // Scales of a row:
-//   kInt4Super, kInt5Super (Q4_K, Q5_K): 8 pairs of bytes (s, m), and (d, -dmin) as two f16:  w = d s q - dmin m
+//   kInt4Super, kInt5Super (Q4_K, Q5_K): 8 pairs of bytes (s, m), and (d, r = -2^-14 dmin / d) as two f16:
+//                                                                               w = d (s q + 2^14 r m) = d s q - dmin m
 //   kInt4, kInt5 (Q4_0, Q4_1, Q5_0, Q5_1): 8 pairs of f16 (d, m):                             w = d q + m
 //   kInt6 (Q6_K): 16 bytes s + 128, and (d, 0) as two f16:                                    w = d s (q - 32)
 //   kInt8 (Q8_0): 8 f16 d:                                                                    w = d q
@@ -40,7 +42,7 @@ struct TileLayout {
   int low_quarter;   // a quarter of the low bits
   int high_quarter;  // a quarter of the high bits
   int row_scales;    // scales of one row
-  int row_super;     // (d, -dmin) of one row
+  int row_super;     // (d, r) of one row
   constexpr int high_at() const { return 4 * low_quarter; }
   constexpr int scales_at() const { return high_at() + 4 * high_quarter; }
   constexpr int super_at() const { return scales_at() + kTileRows * row_scales; }

@@ -10,22 +10,41 @@ namespace {
 
 constexpr int kGroupThreads = 256;
 
-/// One warp a token.
-__global__ void __launch_bounds__(32) route_kernel(Routing out, Tensor logits, RouteParams params) {
-  let_next_kernel_start();
+constexpr int kChoiceThreads = 128;
+
+/// One block a token.
+__global__ void __launch_bounds__(kChoiceThreads) route_kernel(Routing out, Tensor logits, RouteParams params) {
   wait_for_previous_kernel();
+  let_next_kernel_start();
   const int64_t token = blockIdx.x;
-  route_token(out.expert + token * params.top_k, out.weight + token * params.top_k,
-              logits.data + token * logits.row_stride, logits.width, params, dynamic_shared<float>());
+  const ChoiceMemory memory(dynamic_shared<void>(), logits.width, params.top_k);
+  choose_experts(memory, logits.data + token * logits.row_stride, logits.width, params);
+  if (threadIdx.x == 0)
+    write_choice(memory, params, out.expert + token * params.top_k, out.weight + token * params.top_k);
 }
 
-/// Grid: (experts / 8, tokens / kTokens).
+/// Grid: (experts / 8, tokens / kTokens): a warp makes one expert's logits. Shared memory: the tokens' normed rows.
 template <int kTokens>
-__global__ void __launch_bounds__(kNormThreads)
-    route_normed_kernel(Routing out, Tensor logits, RouterInput in, RouteParams params, int32_t* arrived) {
+__global__ void __launch_bounds__(kNormThreads) router_logits_kernel(Tensor logits, RouterInput in) {
+  __shared__ float scratch[kNormThreads / 32];
+  auto* normed = dynamic_shared<float>();
+  wait_for_previous_kernel();
   let_next_kernel_start();
-  route_part<kTokens>(out, logits, in, params, arrived, dynamic_shared<float>(), static_cast<int>(blockIdx.x),
-                      static_cast<int>(gridDim.x), static_cast<int>(blockIdx.y));
+  const int width = in.x.width;
+  const int first = static_cast<int>(blockIdx.y) * kTokens;
+  const int n_tokens = min(kTokens, in.x.n_rows - first);
+  for (int t = 0; t < n_tokens; ++t) norm_row<false>(normed + t * width, in, first + t, scratch);
+  const int expert = static_cast<int>(blockIdx.x) * (kNormThreads / 32) + static_cast<int>(threadIdx.x) / 32;
+  if (expert >= logits.width) return;
+  float dots[kTokens];
+  warp_dots<kTokens>(dots, in.router + static_cast<int64_t>(expert) * width, width,
+                     [&](int t) { return normed + min(t, n_tokens - 1) * width; });
+  if (threadIdx.x % 32 != 0) return;
+#pragma unroll
+  for (int t = 0; t < kTokens; ++t) {
+    if (t < n_tokens)
+      logits.data[(first + t) * logits.row_stride + expert] = in.bias != nullptr ? dots[t] + in.bias[expert] : dots[t];
+  }
 }
 
 /// One block an expert; each makes the whole histogram for itself.
@@ -39,8 +58,8 @@ __global__ void __launch_bounds__(kGroupThreads)
   const int mine = static_cast<int>(blockIdx.x);
   for (int e = thread; e < n_experts; e += kGroupThreads) counts[e] = 0;
   __syncthreads();
-  let_next_kernel_start();
   wait_for_previous_kernel();
+  let_next_kernel_start();
   for (int i = thread; i < n_slots; i += kGroupThreads) atomicAdd(&counts[expert_of[i]], 1);
   __syncthreads();
   if (thread == 0) {
@@ -78,27 +97,25 @@ __global__ void __launch_bounds__(kGroupThreads)
 }
 
 template <int kTokens>
-void start_normed(const Stream& stream, const Routing& out, Tensor logits, const RouterInput& in,
-                  const RouteParams& params, int32_t* arrived) {
+void start_logits(const Stream& stream, Tensor logits, const RouterInput& in) {
   const LaunchShape shape{dim3(static_cast<unsigned>(blocks_for(logits.width, kNormThreads / 32)),
                                static_cast<unsigned>(blocks_for(in.x.n_rows, kTokens))),
-                          dim3(kNormThreads), route_part_bytes(kTokens, in.x.width, logits.width)};
-  launch(stream, shape, route_normed_kernel<kTokens>, out, logits, in, params, arrived);
+                          dim3(kNormThreads), static_cast<size_t>(kTokens * in.x.width) * sizeof(float)};
+  launch(stream, shape, router_logits_kernel<kTokens>, logits, in);
 }
 
 }  // namespace
 
 void route(const Stream& stream, const Routing& out, Tensor logits, const RouteParams& params) {
   GLINT_CHECK(logits.width <= kMostExperts && params.n_groups <= 32);
-  launch(stream, {dim3(static_cast<unsigned>(logits.n_rows)), dim3(32), route_scratch_bytes(logits.width)},
-         route_kernel, out, logits, params);
+  const LaunchShape shape{dim3(static_cast<unsigned>(logits.n_rows)), dim3(kChoiceThreads),
+                          ChoiceMemory::bytes(logits.width, params.top_k)};
+  launch(stream, shape, route_kernel, out, logits, params);
 }
 
-void route_normed(const Stream& stream, const Routing& out, Tensor logits, const RouterInput& in,
-                  const RouteParams& params, int32_t* arrived) {
-  GLINT_CHECK(logits.width <= kMostExperts && params.n_groups <= 32);
-  if (in.x.n_rows <= 8) return start_normed<1>(stream, out, logits, in, params, arrived);
-  start_normed<4>(stream, out, logits, in, params, arrived);
+void router_logits(const Stream& stream, Tensor logits, const RouterInput& in) {
+  if (in.x.n_rows <= 8) return start_logits<1>(stream, logits, in);
+  start_logits<4>(stream, logits, in);
 }
 
 ExpertGroups group_by_expert(const Stream& stream, const Routing& routing, int n_experts, int slots_per_row,

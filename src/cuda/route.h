@@ -13,7 +13,7 @@ namespace glint::cuda {
 inline constexpr int kMostExperts = 1024;
 void route(const Stream& stream, const Routing& out, Tensor logits, const RouteParams& params);
 
-/// logits = norm(x) . router^T, then route: one launch. `arrived`: [n_tokens] counters that are zero before and after.
+/// logits = norm(x) . router^T + bias.
 struct RouterInput {
   Tensor x;
   const float* norm = nullptr;  // [d_model]
@@ -21,8 +21,7 @@ struct RouterInput {
   const float* router = nullptr;  // [n_experts, d_model]
   const float* bias = nullptr;    // [n_experts]
 };
-void route_normed(const Stream& stream, const Routing& out, Tensor logits, const RouterInput& in,
-                  const RouteParams& params, int32_t* arrived);
+void router_logits(const Stream& stream, Tensor logits, const RouterInput& in);
 
 /// Integers that ExpertGroups takes in memory.
 constexpr int64_t group_integers(int64_t n_slots, int n_experts) {

@@ -16,13 +16,13 @@ constexpr int kThreads = 256;
 /// One block a head of a row.
 __global__ void __launch_bounds__(kNormThreads) rms_norm_kernel(Tensor out, Tensor x, float eps, const float* weight) {
   __shared__ float scratch[kNormThreads / 32];
-  let_next_kernel_start();
   wait_for_previous_kernel();
+  let_next_kernel_start();
   const int row = static_cast<int>(blockIdx.x);
   const int head = static_cast<int>(blockIdx.y);
   const float* from = x.data + row * x.row_stride + head * x.head_stride;
   float* to = out.data + row * out.row_stride + head * out.head_stride;
-  const BlockRow row_values(from, x.width);
+  const BlockRow<> row_values(from, x.width);
   const float scale = rms_scale(row_values, x.width, eps, scratch);
   row_values.for_each([&](int at, float4 v) {
     const float values[4] = {v.x, v.y, v.z, v.w};
@@ -37,21 +37,26 @@ __global__ void __launch_bounds__(kNormThreads) rms_norm_kernel(Tensor out, Tens
 __global__ void __launch_bounds__(kNormThreads)
     to_half_kernel(__half* out, Tensor x, float scale, const float* norm, float eps) {
   __shared__ float scratch[kNormThreads / 32];
-  let_next_kernel_start();
   wait_for_previous_kernel();
+  let_next_kernel_start();
   const int64_t row = blockIdx.x;
   const int64_t head = blockIdx.y;
   const int n_columns = half_columns(x.width);
   const float* from = x.data + row * x.row_stride + head * x.head_stride;
   __half* to = out + (row * x.n_heads + head) * n_columns;
-  store_input(to, from, x.width, n_columns, scale, InputNorm(norm, x.width, eps), scratch);
+  const BlockRow<> values(from, x.width);
+  make_input(values, x.width, scale, InputNorm<>(norm, x.width, eps), scratch,
+             [&](int at, uint2 halves) { *reinterpret_cast<uint2*>(to + at) = halves; });
+  // Columns are padded to a multiple of four, so the last group fits.
+  for (int i = (x.width + 3) / 4 * 4 + static_cast<int>(threadIdx.x); i < n_columns; i += kNormThreads)
+    to[i] = __float2half_rn(0.0f);
 }
 
 /// One thread a value, whatever the strides; fn(out value, x value) gives what is written.
 template <class Fn>
 __device__ __forceinline__ void for_each_pair(Tensor out, Tensor x, Fn fn) {
-  let_next_kernel_start();
   wait_for_previous_kernel();
+  let_next_kernel_start();
   const int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   const int64_t per_row = static_cast<int64_t>(out.n_heads) * out.width;
   if (i < per_row * out.n_rows) {
@@ -90,8 +95,8 @@ __device__ __forceinline__ float add_experts(float sum, Tensor expert_out, const
 
 /// One thread a value of a token.
 __global__ void __launch_bounds__(kThreads) combine_kernel(Tensor out, Tensor expert_out, Routing routing) {
-  let_next_kernel_start();
   wait_for_previous_kernel();
+  let_next_kernel_start();
   const int token = static_cast<int>(blockIdx.y);
   const int i = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
   if (i < out.width) {
@@ -102,8 +107,8 @@ __global__ void __launch_bounds__(kThreads) combine_kernel(Tensor out, Tensor ex
 
 __global__ void __launch_bounds__(kThreads)
     add_combined_kernel(Tensor x, Tensor shared, Tensor expert_out, Routing routing) {
-  let_next_kernel_start();
   wait_for_previous_kernel();
+  let_next_kernel_start();
   const int token = static_cast<int>(blockIdx.y);
   const int i = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
   if (i < x.width) {
@@ -113,8 +118,8 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 __global__ void __launch_bounds__(kThreads) gather_rows_kernel(Tensor out, Tensor x, const int32_t* rows) {
-  let_next_kernel_start();
   wait_for_previous_kernel();
+  let_next_kernel_start();
   const int row = static_cast<int>(blockIdx.y);
   const int i = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
   if (i < out.n_heads * out.width) {
@@ -128,8 +133,8 @@ __global__ void __launch_bounds__(kThreads) gather_rows_kernel(Tensor out, Tenso
 /// One block a row.
 __global__ void __launch_bounds__(1024) argmax_kernel(int32_t* ids, Tensor x) {
   __shared__ RankKey first_of_warp[32];
-  let_next_kernel_start();
   wait_for_previous_kernel();
+  let_next_kernel_start();
   const float* row = x.data + static_cast<int64_t>(blockIdx.x) * x.row_stride;
   RankKey first = 0;
   for (int i = static_cast<int>(threadIdx.x); i < x.width; i += 1024) first = max(first, rank_key(row[i], i));
@@ -144,8 +149,8 @@ __global__ void __launch_bounds__(1024) argmax_kernel(int32_t* ids, Tensor x) {
 
 /// One thread a pair of a head.
 __global__ void __launch_bounds__(kThreads) rope_kernel(Tensor x, const int32_t* positions, RopeParams params) {
-  let_next_kernel_start();
   wait_for_previous_kernel();
+  let_next_kernel_start();
   const int n_pairs = params.n_dims / 2;
   const int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (i < static_cast<int64_t>(x.n_rows) * x.n_heads * n_pairs) {

@@ -10,7 +10,7 @@ namespace glint::cuda {
 namespace {
 
 struct Sizes {
-  int64_t halves, expanded, floats, integers, counters;
+  int64_t halves, expanded, floats, integers;
 };
 
 Sizes sizes_for(const StepLimits& limits) {
@@ -20,14 +20,14 @@ Sizes sizes_for(const StepLimits& limits) {
   const int64_t slots = static_cast<int64_t>(limits.max_tokens) * std::max(1, limits.top_k);
   const int64_t expanded = static_cast<int64_t>(limits.n_ctx) * (limits.d_latent + limits.d_expanded);
   const int64_t floats = limits.d_latent > 0 ? mla_decode_floats(limits.n_heads, limits.d_latent) : 0;
-  return {halves, expanded, floats, group_integers(slots, limits.n_experts), limits.max_tokens};
+  return {halves, expanded, floats, group_integers(slots, limits.n_experts)};
 }
 
 }  // namespace
 
 int64_t Workspace::bytes_for(const StepLimits& limits) {
   const Sizes sizes = sizes_for(limits);
-  return 2 * (sizes.halves + sizes.expanded) + 4 * (sizes.floats + sizes.integers + sizes.counters);
+  return 2 * (sizes.halves + sizes.expanded) + 4 * (sizes.floats + sizes.integers);
 }
 
 void Workspace::reserve(const Stream& stream, const StepLimits& limits) {
@@ -36,7 +36,6 @@ void Workspace::reserve(const Stream& stream, const StepLimits& limits) {
   expanded(stream, sizes.expanded);
   floats(stream, sizes.floats);
   integers(stream, sizes.integers);
-  counters(stream, sizes.counters);
 }
 
 void* Workspace::grown(const Stream& stream, std::unique_ptr<DeviceBuffer>& buffer, int64_t bytes) {
@@ -45,13 +44,6 @@ void* Workspace::grown(const Stream& stream, std::unique_ptr<DeviceBuffer>& buff
     buffer = std::make_unique<DeviceBuffer>(static_cast<size_t>(bytes));
   }
   return buffer->data();
-}
-
-int32_t* Workspace::counters(const Stream& stream, int64_t count) {
-  const void* before = counters_ != nullptr ? counters_->data() : nullptr;
-  void* memory = grown(stream, counters_, count * 4);
-  if (memory != before) check(cudaMemsetAsync(memory, 0, counters_->bytes(), stream.handle));
-  return static_cast<int32_t*>(memory);
 }
 
 }  // namespace glint::cuda

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Memory that ops need besides their operands: f16 copies of inputs, lists of slots by expert, counters. Sized once by
+// Memory that ops need besides their operands: f16 copies of inputs, lists of slots by expert. Sized once by
 // reserve(); without it (tests of single ops) it grows when asked. Used by cuda_backend.cu and the blocks.
 #pragma once
 
@@ -31,8 +31,6 @@ class Workspace {
   }
   /// Partial results of attention that is split over positions.
   float* floats(const Stream& stream, int64_t count) { return static_cast<float*>(grown(stream, floats_, count * 4)); }
-  /// Counters that are zero; whoever uses them leaves them zero.
-  int32_t* counters(const Stream& stream, int64_t count);
 
  private:
   void* grown(const Stream& stream, std::unique_ptr<DeviceBuffer>& buffer, int64_t bytes);
@@ -41,7 +39,6 @@ class Workspace {
   std::unique_ptr<DeviceBuffer> expanded_;
   std::unique_ptr<DeviceBuffer> floats_;
   std::unique_ptr<DeviceBuffer> integers_;
-  std::unique_ptr<DeviceBuffer> counters_;
 };
 
 }  // namespace glint::cuda

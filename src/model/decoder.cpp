@@ -34,9 +34,8 @@ Decoder::Decoder(const LoadedModel& model, Backend& backend, const DecoderOption
   // Prediction asked for, then a file that has none: an Error of the user's; blocks that were not loaded: a bug.
   if (options.nextn && model.spec.nextn_layers.empty()) fail("the model has no prediction block (nextn)");
   GLINT_CHECK(!options.nextn || model.weights.nextn.size() == model.spec.nextn_layers.size());
-  for (std::vector<int32_t>* host : {&host_ids_, &host_positions_, &host_sequences_}) {
-    host->reserve(static_cast<size_t>(options.max_tokens));
-  }
+  host_rows_.reserve(3 * static_cast<size_t>(options.max_tokens));
+  host_logits_ = backend.allocate_host(Scratch::kLogitRows * static_cast<size_t>(model.spec.n_vocab) * sizeof(float));
   backend.prepare(step_limits(model.spec, options));
   for (const LayerSpec& layer : model.spec.layers)
     rope_.push_back(upload_rope(backend, layer, options.n_ctx, rope_tables_));
@@ -70,29 +69,29 @@ void Decoder::upload(std::span<const Row> rows) {
     pages.reserve(rows[first].sequence, rows[first].position, rows[end - 1].position + 1);
   }
   cache_.copy_shared();
-  host_ids_.clear();
-  host_positions_.clear();
-  host_sequences_.clear();
+  const size_t n = rows.size();
+  host_rows_.resize(3 * n);
   host_segments_.clear();
-  for (const Row& row : rows) {
+  for (size_t i = 0; i < n; ++i) {
+    const Row& row = rows[i];
     if (host_segments_.empty() || host_segments_.back().sequence != row.sequence) {
-      host_segments_.push_back({row.sequence, static_cast<int>(host_ids_.size()), 0, row.position});
+      host_segments_.push_back({row.sequence, static_cast<int>(i), 0, row.position});
     }
     ++host_segments_.back().n_rows;
-    host_ids_.push_back(row.id);
-    host_positions_.push_back(row.position);
-    host_sequences_.push_back(row.sequence);
+    host_rows_[i] = row.id;
+    host_rows_[n + i] = row.position;
+    host_rows_[2 * n + i] = row.sequence;
     pages.written(row.sequence, row.position + 1);
   }
-  const size_t bytes = rows.size() * sizeof(int32_t);
-  backend_.upload(scratch_.ids, host_ids_.data(), bytes);
-  backend_.upload(scratch_.positions, host_positions_.data(), bytes);
-  backend_.upload(scratch_.sequences, host_sequences_.data(), bytes);
-  backend_.upload(scratch_.pages, pages.table().data(), pages.table().size_bytes());
-  batch_ = {.n_tokens = static_cast<int>(rows.size()),
-            .ids = scratch_.ids,
-            .positions = scratch_.positions,
-            .sequences = scratch_.sequences,
+  backend_.upload(scratch_.rows, host_rows_.data(), host_rows_.size() * sizeof(int32_t));
+  if (!std::ranges::equal(pages.table(), uploaded_pages_)) {
+    uploaded_pages_.assign(pages.table().begin(), pages.table().end());
+    backend_.upload(scratch_.pages, uploaded_pages_.data(), uploaded_pages_.size() * sizeof(int32_t));
+  }
+  batch_ = {.n_tokens = static_cast<int>(n),
+            .ids = scratch_.rows,
+            .positions = scratch_.rows + n,
+            .sequences = scratch_.rows + 2 * n,
             .page_table = scratch_.pages,
             .max_pages = pages.max_pages(),
             .host_segments = host_segments_};
@@ -132,23 +131,30 @@ void Decoder::forward(std::span<const Row> rows) {
 std::span<const float> Decoder::head_logits(Tensor hidden, std::span<const int> indices, const Weight& norm,
                                             const Weight& head) {
   const auto n_vocab = static_cast<size_t>(spec().n_vocab);
-  host_logits_.resize(indices.size() * n_vocab);
+  const size_t n_values = indices.size() * n_vocab;
+  if (host_logits_->bytes() < n_values * sizeof(float)) {
+    host_logits_ = backend_.allocate_host(n_values * sizeof(float));
+  }
   for (size_t at = 0; at < indices.size(); at += Scratch::kLogitRows) {
     const std::span<const int> part = indices.subspan(at, std::min<size_t>(Scratch::kLogitRows, indices.size() - at));
     const int n = static_cast<int>(part.size());
     for (int index : part) GLINT_CHECK(index >= 0 && index < batch_.n_tokens);
-    backend_.upload(scratch_.head_index, part.data(), part.size_bytes());
-    const Tensor picked = scratch_.head_rows.rows(0, n);
+    const Tensor normed = scratch_.head_rows.rows(0, n);
     const Tensor logits = scratch_.logits.rows(0, n);
-    backend_.gather_rows(picked, hidden, scratch_.head_index);
-    backend_.rms_norm(picked, picked, spec().eps, norm);
-    backend_.matmul(logits, picked, head);
+    if (n == 1) {
+      backend_.rms_norm(normed, hidden.rows(part[0], 1), spec().eps, norm);
+    } else {
+      backend_.upload(scratch_.head_index, part.data(), part.size_bytes());
+      backend_.gather_rows(normed, hidden, scratch_.head_index);
+      backend_.rms_norm(normed, normed, spec().eps, norm);
+    }
+    backend_.matmul(logits, normed, head);
     if (spec().logit_scale != 1 || spec().logit_softcap > 0) {
       backend_.scale_softcap(logits, spec().logit_scale, spec().logit_softcap);
     }
-    backend_.download(host_logits_.data() + at * n_vocab, logits.data, part.size() * n_vocab * sizeof(float));
+    backend_.download(host_logits_->floats() + at * n_vocab, logits.data, part.size() * n_vocab * sizeof(float));
   }
-  return host_logits_;
+  return {host_logits_->floats(), n_values};
 }
 
 std::span<const float> Decoder::logits(std::span<const int> indices) {

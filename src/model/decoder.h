@@ -74,9 +74,10 @@ class Decoder {
   std::vector<std::unique_ptr<Buffer>> rope_tables_;
   std::vector<RopeParams> rope_;  // [n_layers + n_nextn]
   Batch batch_;
-  std::vector<int32_t> host_ids_, host_positions_, host_sequences_;  // [max_tokens] of the step
-  std::vector<Segment> host_segments_;                               // of the step
-  std::vector<float> host_logits_;                                   // grows to the most that was asked for
+  std::vector<int32_t> host_rows_;       // of the step, as Scratch::rows
+  std::vector<int32_t> uploaded_pages_;  // the page table as the backend has it
+  std::vector<Segment> host_segments_;   // of the step
+  std::unique_ptr<Buffer> host_logits_;  // grows to the most that was asked for
 };
 
 }  // namespace glint

@@ -20,8 +20,8 @@ void Decoder::forward_nextn(std::span<const int32_t> next_ids) {
   const Tensor pair = scratch_.pair.rows(0, n);
   const Tensor embedding = pair.columns(0, spec().d_model);
   const Tensor hidden = pair.columns(spec().d_model, spec().d_model);
-  backend_.upload(scratch_.ids, next_ids.data(), next_ids.size_bytes());
-  backend_.embed(embedding, scratch_.ids, spec().embedding_scale,
+  backend_.upload(scratch_.rows, next_ids.data(), next_ids.size_bytes());
+  backend_.embed(embedding, scratch_.rows, spec().embedding_scale,
                  weights.embedding ? weights.embedding : model_.weights.embedding);
   backend_.rms_norm(embedding, embedding, spec().eps, weights.embedding_norm);
   backend_.rms_norm(hidden, scratch_.x.rows(0, n), spec().eps, model_.weights.output_norm);

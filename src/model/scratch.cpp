@@ -120,9 +120,7 @@ void Scratch::lay_out(const ModelSpec& spec, const DecoderOptions& options, cons
   }
   head_rows = tensor(kLogitRows, d_model);
   logits = tensor(kLogitRows, spec.n_vocab);
-  ids = integers(n);
-  positions = integers(n);
-  sequences = integers(n);
+  rows = integers(3LL * n);
   head_index = integers(kLogitRows);
   const int64_t max_pages = (static_cast<int64_t>(options.n_ctx) + kPageTokens - 1) / kPageTokens;
   pages = integers(options.n_sequences * max_pages);

@@ -34,9 +34,7 @@ struct Scratch {
   Tensor head_rows;  // [kLogitRows, d_model]
   Tensor logits;     // [kLogitRows, n_vocab]
   // step inputs, int32
-  int32_t* ids = nullptr;         // [max_tokens]
-  int32_t* positions = nullptr;   // [max_tokens]
-  int32_t* sequences = nullptr;   // [max_tokens]
+  int32_t* rows = nullptr;        // of a step of n tokens: [n] ids, [n] positions, [n] sequences; [3 * max_tokens]
   int32_t* pages = nullptr;       // [n_sequences, max_pages]
   int32_t* head_index = nullptr;  // [kLogitRows]
 

@@ -39,4 +39,44 @@ __device__ __forceinline__ void warp_dots(float (&dots)[kTokens], const float* w
   for (int t = 0; t < kTokens; ++t) dots[t] = warp_sum(dots[t]);
 }
 
+/// A row of weights that a warp holds before the input is there; dot() gives the bits of warp_dots. Its first 2048
+/// columns stay in registers. PRECOND: width is a multiple of 128.
+class HeldRow {
+ public:
+  __device__ __forceinline__ HeldRow(const float* w, int width) : w_(w), width_(width) {
+#pragma unroll
+    for (int c = 0; c < kHeld; ++c) held_[c] = column(c) < width ? group(c) : make_float4(0, 0, 0, 0);
+  }
+  __device__ __forceinline__ float dot(const float* x) const {
+    float sum = 0;
+#pragma unroll
+    for (int c = 0; c < kHeld; ++c) {
+      if (column(c) < width_) add(sum, held_[c], x + column(c));
+    }
+#pragma unroll 1
+    for (int c = kHeld; column(c) < width_; ++c) add(sum, group(c), x + column(c));
+    return warp_sum(sum);
+  }
+
+ private:
+  static constexpr int kHeld = 16;
+  __device__ __forceinline__ static int column(int c) {
+    return 4 * (static_cast<int>(threadIdx.x) % 32) + 128 * c;
+  }
+  __device__ __forceinline__ float4 group(int c) const {
+    return *reinterpret_cast<const float4*>(w_ + column(c));
+  }
+  __device__ __forceinline__ static void add(float& sum, float4 w, const float* at) {
+    const float4 x = *reinterpret_cast<const float4*>(at);
+    sum = __fmaf_rn(w.x, x.x, sum);
+    sum = __fmaf_rn(w.y, x.y, sum);
+    sum = __fmaf_rn(w.z, x.z, sum);
+    sum = __fmaf_rn(w.w, x.w, sum);
+  }
+
+  const float* w_;
+  int width_;
+  float4 held_[kHeld];
+};
+
 }  // namespace glint::cuda

@@ -19,7 +19,7 @@ __device__ __forceinline__ void finish_mla_row(const MlaRowArgs& args, int64_t t
   const int thread = static_cast<int>(threadIdx.x);
   if (head == args.shape.n_heads) {
     float* latent = args.rows.latent.data + token * args.rows.latent.row_stride;
-    const BlockRow row(latent, args.shape.kv_rank);
+    const BlockRow<true> row(latent, args.shape.kv_rank);
     const float scale = rms_scale(row, args.shape.kv_rank, args.shape.eps, scratch);
     row.for_each([&](int at, float4 v) {
       const float values[4] = {v.x, v.y, v.z, v.w};

@@ -13,11 +13,13 @@ namespace glint::cuda {
 inline constexpr int kNormThreads = 256;
 
 /// A row of f32 as a block sees it: of its first kNormThreads threads, thread t has columns 4 (t + kNormThreads c) +
-/// {0..3}, c = 0, 1, ... The first kHeld such groups are loaded at once and stay in registers.
+/// {0..3}, c = 0, 1, ... The first kHeld such groups are loaded at once and stay in registers. kAligned: the row starts
+/// at a multiple of 16 bytes and its width is one of 4; others may have any place and width, at the price of more code.
+template <bool kAligned = false>
 class BlockRow {
  public:
   __device__ __forceinline__ BlockRow(const float* x, int width) : x_(x), width_(width) {
-    aligned_ = width % 4 == 0 && reinterpret_cast<size_t>(x) % 16 == 0;
+    if constexpr (!kAligned) aligned_ = width % 4 == 0 && reinterpret_cast<size_t>(x) % 16 == 0;
 #pragma unroll
     for (int c = 0; c < kHeld; ++c) held_[c] = group(column(c));
   }
@@ -28,6 +30,7 @@ class BlockRow {
     for (int c = 0; c < kHeld; ++c) {
       if (column(c) < width_) fn(column(c), held_[c]);
     }
+#pragma unroll 1
     for (int c = kHeld; column(c) < width_; ++c) fn(column(c), group(column(c)));
   }
   /// Calls fn(column, four values, four values of `other`), which is as wide or absent (width 0: zeros).
@@ -37,29 +40,33 @@ class BlockRow {
     for (int c = 0; c < kHeld; ++c) {
       if (column(c) < width_) fn(column(c), held_[c], other.held_[c]);
     }
+#pragma unroll 1
     for (int c = kHeld; column(c) < width_; ++c) fn(column(c), group(column(c)), other.group(column(c)));
   }
 
  private:
-  static constexpr int kHeld = 5;
+  static constexpr int kHeld = kAligned ? 2 : 5;
   __device__ __forceinline__ static int column(int c) {
     return threadIdx.x < kNormThreads ? 4 * (static_cast<int>(threadIdx.x) + kNormThreads * c) : 1 << 30;
   }
   __device__ __forceinline__ float4 group(int at) const {
-    if (aligned_) return at < width_ ? *reinterpret_cast<const float4*>(x_ + at) : make_float4(0, 0, 0, 0);
+    if (kAligned || aligned_) {
+      return at < width_ ? *reinterpret_cast<const float4*>(x_ + at) : make_float4(0, 0, 0, 0);
+    }
     const auto value = [&](int i) { return i < width_ ? x_[i] : 0.0f; };
     return make_float4(value(at), value(at + 1), value(at + 2), value(at + 3));
   }
 
   const float* x_;
   int width_;
-  bool aligned_;
+  bool aligned_ = true;
   float4 held_[kHeld];
 };
 
 /// 1 / sqrt(mean(x^2) + eps) for every thread of a block; `scratch`: kNormThreads / 32 floats. Contains
 /// one barrier; `scratch` may be used again after another.
-__device__ __forceinline__ float rms_scale(const BlockRow& row, int width, float eps, float* scratch) {
+template <bool kAligned>
+__device__ __forceinline__ float rms_scale(const BlockRow<kAligned>& row, int width, float eps, float* scratch) {
   float sum = 0;
   row.for_each([&](int, float4 v) {
     sum = __fmaf_rn(v.x, v.x, sum);

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Reading packed weights (packed_weight.h) into tensor-core operands: a tile's bits and scales go to registers with
-// wide loads, then each step of 16 columns is unpacked to f16 with integer and half arithmetic. An integer q becomes
-// f16 by writing it into the mantissa of 1024 and taking 1024 off, which is exact; the scale and the one rounding of
-// the product are f16, so a weight is off by at most 2^-10 of itself and of its group's offset. Array indices are
-// constants once loops are unrolled: everything stays in registers. Tested by tests/unit/cuda/pack_test.cpp.
+// wide loads, then each step of 16 columns is unpacked to f16 with integer and half arithmetic. Array indices are
+// constants once loops are unrolled: everything stays in registers.
+//
+// K formats: the code q of a weight, put as it is into the low bits of an f16, is the subnormal q 2^-24, so one masking
+// instruction makes two numbers (in odd registers 16 q 2^-24; their rows' scales are smaller by that). One fused
+// multiply-add with a scale and an offset that are integers times a power of two makes the operand, s q + m r in units
+// of 2^-14, rounded once; the row's d is multiplied in f32 with the sum over a tile. The other formats: q is written
+// into the mantissa of 1024, 1024 is taken off, and scale and offset are f16. Either way a weight is off by at most
+// 2^-11 of itself and of its group's offset. Tested by tests/unit/backend (every format against ref).
 #pragma once
 
 #include "cuda/device/ptx.cuh"
@@ -34,6 +39,37 @@ struct FromShared {
   __device__ __forceinline__ static uint32_t load_4(const uint8_t* p) { return *reinterpret_cast<const uint32_t*>(p); }
 };
 
+/// K formats: a tile's rows have a factor d of their own.
+template <PackedFormat kFormat>
+inline constexpr bool kHasRowFactor = tile_layout(kFormat).row_super > 0;
+
+/// What a lane's two rows (lane / 4 and that + 8) have in common over a tile.
+template <PackedFormat kFormat>
+struct RowFactors {
+  static constexpr TileLayout kLayout = tile_layout(kFormat);
+  uint32_t super[2];
+
+  template <class From>
+  __device__ __forceinline__ void load(const uint8_t* tile, int lane) {
+    if constexpr (kHasRowFactor<kFormat>) {
+#pragma unroll
+      for (int i = 0; i < 2; ++i) super[i] = From::load_4(tile + kLayout.super_at() + (lane / 4 + 8 * i) * 4);
+    }
+  }
+  /// What (s, m) is multiplied by: 2^10, in odd registers 2^6; and r.
+  __device__ __forceinline__ __half2 of_pair(int i) const {
+    return half2_of(and_or(super[i], 0xffff0000u, i == 0 ? 0x6400u : 0x5400u));
+  }
+  /// Brings a tile's sums to their true size: registers 0 and 1 are of the first row, 2 and 3 of the second.
+  __device__ __forceinline__ void scale(float (&sum)[4]) const {
+    if constexpr (kHasRowFactor<kFormat>) {
+      constexpr float kUnit = kFormat == PackedFormat::kInt6 ? 65536.0f : 16384.0f;
+#pragma unroll
+      for (int i = 0; i < 4; ++i) sum[i] = __fmul_rn(sum[i], __low2float(half2_of(super[i / 2])) * kUnit);
+    }
+  }
+};
+
 /// A lane's part of a quarter (64 columns): its 32 weights and the scales of its two rows.
 template <PackedFormat kFormat>
 struct Quarter {
@@ -43,7 +79,6 @@ struct Quarter {
   uint4 low[kLowLoads];
   uint2 high;
   uint32_t scales[2][kScaleWords > 0 ? kScaleWords : 1];
-  uint32_t super[2];
 
   template <class From>
   __device__ __forceinline__ void load(const uint8_t* tile, int quarter, int lane) {
@@ -71,24 +106,22 @@ struct Quarter {
         scales[i][w] =
             From::load_4(tile + kLayout.scales_at() + row * kLayout.row_scales + (quarter * kScaleWords + w) * 4);
       }
-      if constexpr (kLayout.row_super > 0) super[i] = From::load_4(tile + kLayout.super_at() + row * 4);
     }
   }
 
   /// (scale, offset) of row i in half `half` (32 columns) of the quarter, for formats that have both.
-  __device__ __forceinline__ __half2 pair(int i, int half) const {
+  __device__ __forceinline__ __half2 pair(const RowFactors<kFormat>& factors, int i, int half) const {
     if constexpr (kScaleWords == 2) {
       return half2_of(scales[i][half]);
     } else {
       const uint32_t bytes = __byte_perm(scales[i][0], 0x64646464u, half == 0 ? 0x4140u : 0x4342u);
-      return __hmul2(__hsub2(half2_of(bytes), half2_of(0x64006400u)), half2_of(super[i]));
+      return __hmul2(__hsub2(half2_of(bytes), half2_of(0x64006400u)), factors.of_pair(i));
     }
   }
-  /// Scale of row i in step `step` (16 columns) (kInt6), twice.
+  /// s of row i in step `step` (16 columns) (kInt6), twice.
   __device__ __forceinline__ __half2 scale_of_step(int i, int step) const {
     const uint32_t selector = 0x4040u + 0x0101u * static_cast<uint32_t>(step);
-    const uint32_t twice = __byte_perm(scales[i][0], 0x64646464u, selector);
-    return __hmul2(__hsub2(half2_of(twice), half2_of(0x64806480u)), __low2half2(half2_of(super[i])));
+    return __hsub2(half2_of(__byte_perm(scales[i][0], 0x64646464u, selector)), half2_of(0x64806480u));
   }
   /// Scale of row i in half `half` of the quarter (kInt8), twice.
   __device__ __forceinline__ __half2 scale_of_half(int i, int half) const {
@@ -103,7 +136,7 @@ struct TileScales {
   static constexpr TileLayout kLayout = tile_layout(kFormat);
   static constexpr int kLoads = kLayout.row_scales / 16;
   uint4 scales[2][kLoads > 0 ? kLoads : 1];
-  uint32_t super[2];
+  RowFactors<kFormat> factors;
 
   __device__ __forceinline__ void load(const uint8_t* tile, int lane) {
 #pragma unroll
@@ -113,8 +146,8 @@ struct TileScales {
       for (int j = 0; j < kLoads; ++j) {
         scales[i][j] = load_once_16(tile + kLayout.scales_at() + row * kLayout.row_scales + 16 * j);
       }
-      if constexpr (kLayout.row_super > 0) super[i] = load_once_4(tile + kLayout.super_at() + row * 4);
     }
+    factors.template load<FromGlobal>(tile, lane);
   }
   /// Hands a quarter its own.
   __device__ __forceinline__ void give(Quarter<kFormat>& to, int quarter) const {
@@ -126,27 +159,45 @@ struct TileScales {
         const int word = quarter * kWords + w;
         to.scales[i][w] = word_of(scales[i][word / 4], word % 4);
       }
-      if constexpr (kLayout.row_super > 0) to.super[i] = super[i];
     }
   }
 };
 
-/// f16 of the integers in register r of a 4-, 5- or 6-bit step. `high`: bits above the low four, already in place for
-/// 1024 + q (r even) or 1024 + 16 q (r odd).
+/// Two codes of register r of a step, each in 16 bits: q (r even) or 16 q (r odd). `high`: bits above the low four, in
+/// place.
+__device__ __forceinline__ uint32_t codes(uint32_t word, uint32_t high, int r) {
+  return and_or(r >= 2 ? word >> 8 : word, r % 2 == 0 ? 0x000f000fu : 0x00f000f0u, high);
+}
+/// Such codes as f16 integers q.
 __device__ __forceinline__ __half2 integers(uint32_t word, uint32_t high, int r) {
-  const uint32_t shifted = r >= 2 ? word >> 8 : word;
-  if (r % 2 == 0) return __hsub2(half2_of(and_or(shifted, 0x000f000fu, 0x64006400u | high)), half2_of(0x64006400u));
-  const __half2 sixteenfold = half2_of(and_or(shifted, 0x00f000f0u, 0x64006400u | high));
-  return __hfma2(sixteenfold, half2_of(0x2c002c00u), half2_of(0xd400d400u));  // / 16 - 64
+  const __half2 shifted = half2_of(codes(word, 0x64006400u | high, r));
+  if (r % 2 == 0) return __hsub2(shifted, half2_of(0x64006400u));
+  return __hfma2(shifted, half2_of(0x2c002c00u), half2_of(0xd400d400u));  // / 16 - 64
 }
 
 __device__ __forceinline__ uint32_t shift(uint32_t bits, int left) {
   return left >= 0 ? bits << left : bits >> -left;
 }
 
+/// The bits of register r of a step above the low four, where codes() wants them.
+template <PackedFormat kFormat>
+__device__ __forceinline__ uint32_t high_bits(const Quarter<kFormat>& quarter, int step, int r) {
+  constexpr int kBytes = Quarter<kFormat>::kLayout.high_quarter;
+  if constexpr (kBytes == 128) {
+    const int p = 4 * step + r;
+    return r % 2 == 0 ? shift(quarter.high.x, 4 - p) & 0x00100010u : shift(quarter.high.x, 8 - p) & 0x01000100u;
+  } else if constexpr (kBytes == 256) {
+    const int p = 2 * (4 * (step % 2) + r);
+    const uint32_t source = step < 2 ? quarter.high.x : quarter.high.y;
+    return r % 2 == 0 ? shift(source, 4 - p) & 0x00300030u : shift(source, 8 - p) & 0x03000300u;
+  }
+  return 0;
+}
+
 /// The A operand of step `step`.
 template <PackedFormat kFormat>
-__device__ __forceinline__ void unpack_step(const Quarter<kFormat>& quarter, int step, uint32_t (&a)[4]) {
+__device__ __forceinline__ void unpack_step(const Quarter<kFormat>& quarter, const RowFactors<kFormat>& factors,
+                                            int step, uint32_t (&a)[4]) {
 #pragma unroll
   for (int r = 0; r < 4; ++r) {
     if constexpr (kFormat == PackedFormat::kHalf) {
@@ -156,22 +207,18 @@ __device__ __forceinline__ void unpack_step(const Quarter<kFormat>& quarter, int
       const uint32_t biased = __byte_perm(word, 0x64646464u, r % 2 == 0 ? 0x4140u : 0x4342u);
       const __half2 q = __hsub2(half2_of(biased), half2_of(0x64806480u));
       a[r] = bits_of(__hmul2(q, quarter.scale_of_half(r % 2, step / 2)));
-    } else if constexpr (kFormat == PackedFormat::kInt6) {
-      const int p = 4 * (step % 2) + r;
-      const uint32_t source = step < 2 ? quarter.high.x : quarter.high.y;
-      const uint32_t high =
-          r % 2 == 0 ? shift(source, 4 - 2 * p) & 0x00300030u : shift(source, 8 - 2 * p) & 0x03000300u;
-      const __half2 q = __hsub2(integers(word_of(quarter.low[0], step), high, r), half2_of(0x50005000u));  // 32
-      a[r] = bits_of(__hmul2(q, quarter.scale_of_step(r % 2, step)));
     } else {
-      uint32_t high = 0;
-      if constexpr (Quarter<kFormat>::kLayout.high_quarter == 128) {
-        const int p = 4 * step + r;
-        high = r % 2 == 0 ? shift(quarter.high.x, 4 - p) & 0x00100010u : shift(quarter.high.x, 8 - p) & 0x01000100u;
+      const uint32_t word = word_of(quarter.low[0], step);
+      const uint32_t high = high_bits(quarter, step, r);
+      if constexpr (kFormat == PackedFormat::kInt6) {  // s (q - 32) in units of 2^-16
+        const __half2 s = quarter.scale_of_step(r % 2, step);
+        const __half2 scale = __hmul2(s, half2_of(r % 2 == 0 ? 0x5c005c00u : 0x4c004c00u));                 // 2^8, 2^4
+        a[r] = bits_of(__hfma2(half2_of(codes(word, high, r)), scale, __hmul2(s, half2_of(0x90009000u))));  // -2^-11
+      } else {
+        const __half2 pair = quarter.pair(factors, r % 2, step / 2);
+        const __half2 q = kHasRowFactor<kFormat> ? half2_of(codes(word, high, r)) : integers(word, high, r);
+        a[r] = bits_of(__hfma2(q, __low2half2(pair), __high2half2(pair)));
       }
-      const __half2 q = integers(word_of(quarter.low[0], step), high, r);
-      const __half2 pair = quarter.pair(r % 2, step / 2);
-      a[r] = bits_of(__hfma2(q, __low2half2(pair), __high2half2(pair)));
     }
   }
 }
@@ -216,9 +263,9 @@ __device__ __forceinline__ float unpack_one(const uint8_t* tile, int row, int co
                << 4;
         }
         const int group = column / 32;
-        if constexpr (kLayout.row_super > 0) {
-          return __fmul_rn(half_at(super) * static_cast<float>(scales[2 * group]), static_cast<float>(q)) +
-                 __fmul_rn(half_at(super + 2), static_cast<float>(scales[2 * group + 1]));
+        if constexpr (kHasRowFactor<kFormat>) {
+          const float offset = __fmul_rn(half_at(super + 2) * 16384.0f, static_cast<float>(scales[2 * group + 1]));
+          return half_at(super) * (static_cast<float>(scales[2 * group] * q) + offset);
         } else {
           return __fmul_rn(half_at(scales + 4 * group), static_cast<float>(q)) + half_at(scales + 4 * group + 2);
         }

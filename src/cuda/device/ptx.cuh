@@ -67,6 +67,21 @@ __device__ __forceinline__ void cp_async_16(void* to, const void* from, bool val
                "r"(valid ? 16 : 0)
                : "memory");
 }
+/// The same for data that a step reads once: on sm_90, whose L2 is the size of a layer, the first to leave it, so that
+/// what is read again (code, activations, norms) stays while a whole model streams through. ptxas of CUDA 13.0 makes
+/// instructions that sm_90 calls illegal from some uses of this (those that disassemble with desc[UR1]):
+/// tools/check_sass.py looks for them.
+__device__ __forceinline__ void cp_async_stream_16(void* to, const void* from) {
+#if __CUDA_ARCH__ == 900
+  uint64_t policy;
+  asm("createpolicy.fractional.L2::evict_first.b64 %0, 1.0;\n" : "=l"(policy));
+  asm volatile("cp.async.cg.shared.global.L2::cache_hint [%0], [%1], 16, %2;\n" ::"r"(shared_address(to)), "l"(from),
+               "l"(policy)
+               : "memory");
+#else
+  cp_async_16(to, from);
+#endif
+}
 __device__ __forceinline__ void cp_async_commit() {
   asm volatile("cp.async.commit_group;\n" ::: "memory");
 }
@@ -77,9 +92,10 @@ __device__ __forceinline__ void cp_async_wait() {
 }
 
 /// Programmatic dependent launch (sm_90 and later). After let_next_kernel_start by all blocks the next kernel's blocks
-/// may be scheduled where there is room, and start on what does not depend on this kernel: every kernel calls it first.
-/// Until wait_for_previous_kernel returns, which is when all kernels before have ended, nothing that they write may be
-/// read and nothing that they read may be written. No-ops where the card has none.
+/// may be scheduled where there is room, and start on what does not depend on this kernel. Until
+/// wait_for_previous_kernel returns, which is when the kernel before has ended, nothing that it writes may be read and
+/// nothing that it reads may be written. Every kernel waits, and lets the next start only after that: so whatever
+/// kernels before the previous one wrote is there from the beginning. No-ops where the card has none.
 __device__ __forceinline__ void wait_for_previous_kernel() {
 #if __CUDA_ARCH__ >= 900
   asm volatile("griddepcontrol.wait;\n" ::: "memory");

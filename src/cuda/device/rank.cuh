@@ -24,6 +24,12 @@ __device__ __forceinline__ int index_of(RankKey key) {
   return static_cast<int>(0xffffffffu - static_cast<unsigned>(key));
 }
 
+/// The value of a key; +0 for -0, and a NaN for one.
+__device__ __forceinline__ float value_of(RankKey key) {
+  const auto bits = static_cast<unsigned>(key >> 32);
+  return __uint_as_float((bits & 0x80000000u) != 0 ? bits & 0x7fffffffu : ~bits);
+}
+
 /// Every lane gets the largest.
 __device__ __forceinline__ RankKey warp_first(RankKey key) {
 #pragma unroll

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Choosing experts: the choice of backend/ref_route.cpp by one warp, and a block's share of making the logits first.
+// Choosing experts: the choice of backend/ref_route.cpp by one block, and a block's share of making the logits.
 #pragma once
 
 #include "cuda/device/dot.cuh"
@@ -10,6 +10,23 @@
 #include "cuda/route.h"
 
 namespace glint::cuda {
+
+/// What a block needs in shared memory to choose for one token.
+struct ChoiceMemory {
+  RankKey* key;     // [n_experts] 0: not to be chosen
+  float* score;     // [n_experts]
+  float* chosen;    // [top_k] scores, then weights
+  int32_t* expert;  // [top_k]
+  static constexpr size_t bytes(int n_experts, int top_k) {
+    return static_cast<size_t>(n_experts) * (sizeof(RankKey) + sizeof(float)) +
+           static_cast<size_t>(top_k) * (sizeof(float) + sizeof(int32_t));
+  }
+  __device__ __forceinline__ ChoiceMemory(void* memory, int n_experts, int top_k)
+      : key(static_cast<RankKey*>(memory)),
+        score(reinterpret_cast<float*>(key + n_experts)),
+        chosen(score + n_experts),
+        expert(reinterpret_cast<int32_t*>(chosen + top_k)) {}
+};
 
 /// In place over n values of shared memory by one warp: a NaN gets no probability, +infinity takes all of it.
 __device__ __forceinline__ void warp_softmax(float* x, int n) {
@@ -26,164 +43,119 @@ __device__ __forceinline__ void warp_softmax(float* x, int n) {
   }
   sum = warp_sum(sum);
   for (int i = lane; i < n; i += 32) x[i] = sum > 0 ? x[i] / sum : 0.0f;
-  __syncwarp();
 }
 
 /// Score of a group of experts: the best choice, or with sigmoid gates the sum of the best two.
-__device__ __forceinline__ float group_score(const float* choice, int size, Gate gate) {
+__device__ __forceinline__ float group_score(const RankKey* key, int size, Gate gate) {
   float first = -INFINITY;
   float second = -INFINITY;
   for (int i = 0; i < size; ++i) {
-    if (choice[i] > first) {
+    const float choice = value_of(key[i]);
+    if (choice > first) {
       second = first;
-      first = choice[i];
-    } else if (choice[i] > second) {
-      second = choice[i];
+      first = choice;
+    } else if (choice > second) {
+      second = choice;
     }
   }
   return gate == Gate::kSigmoid && size > 1 ? first + second : first;
 }
 
-/// Makes NaN-proof "taken" marks of all experts outside the best groups: lane g scores group g.
-__device__ __forceinline__ void exclude_weak_groups(const float* choice, bool* taken, int n_experts,
-                                                    const RouteParams& params) {
+/// Clears the keys of experts outside the best groups: lane g of one warp scores group g.
+__device__ __forceinline__ void exclude_weak_groups(RankKey* key, int n_experts, const RouteParams& params) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const int size = n_experts / params.n_groups;
-  RankKey key = lane < params.n_groups ? rank_key(group_score(choice + lane * size, size, params.gate), lane) : 0;
-  for (int i = lane; i < n_experts; i += 32) taken[i] = true;
-  __syncwarp();
-  for (int used = 0; used < params.n_groups_used; ++used) {
-    const int group = index_of(warp_first(key));
-    if (lane == group) key = 0;
-    for (int i = lane; i < size; i += 32) taken[group * size + i] = false;
-  }
-  __syncwarp();
+  const RankKey mine = lane < params.n_groups ? rank_key(group_score(key + lane * size, size, params.gate), lane) : 0;
+  int rank = 0;
+  for (int g = 0; g < params.n_groups; ++g) rank += __shfl_sync(kAllLanes, mine, g) > mine ? 1 : 0;
+  const bool weak = lane < params.n_groups && rank >= params.n_groups_used;
+  for (int i = 0; weak && i < size; ++i) key[lane * size + i] = 0;
 }
 
-/// One warp chooses for one token. `scratch`: route_scratch_bytes of shared memory, this warp's own.
-__device__ __forceinline__ void route_token(int32_t* expert, float* weight, const float* logits, int n_experts,
-                                            const RouteParams& params, float* scratch) {
-  const int lane = static_cast<int>(threadIdx.x) % 32;
-  float* scores = scratch;
-  float* choice = scratch + n_experts;
-  bool* taken = reinterpret_cast<bool*>(scratch + 2 * n_experts);
-  float* chosen = scratch + 3 * n_experts;  // weights of the chosen, until they are final
-  for (int i = lane; i < n_experts; i += 32) {
+/// A whole block chooses for one token: memory.expert holds the experts, best first, for all threads. Each expert
+/// counts those that beat it, which takes fewer dependent steps than taking the best again and again. Whole warps.
+__device__ __forceinline__ void choose_experts(const ChoiceMemory& memory, const float* logits, int n_experts,
+                                               const RouteParams& params) {
+  const int thread = static_cast<int>(threadIdx.x);
+  const int n_threads = static_cast<int>(blockDim.x);
+  for (int i = thread; i < n_experts; i += n_threads) {
     const float logit = logits[i];
-    scores[i] = params.gate == Gate::kSigmoid ? 1.0f / (1.0f + expf(-logit)) : logit;
-    taken[i] = false;
+    memory.score[i] = params.gate == Gate::kSigmoid ? 1.0f / (1.0f + expf(-logit)) : logit;
   }
-  __syncwarp();
-  if (params.gate == Gate::kSoftmax) warp_softmax(scores, n_experts);
-  for (int i = lane; i < n_experts; i += 32) {
-    choice[i] = params.selection_bias != nullptr ? scores[i] + params.selection_bias[i] : scores[i];
-    if (logits[i] != logits[i]) choice[i] = logits[i];
-  }
-  __syncwarp();
-  if (params.n_groups > 1) exclude_weak_groups(choice, taken, n_experts, params);
-  for (int s = 0; s < params.top_k; ++s) {
-    RankKey key = 0;
-    for (int i = lane; i < n_experts; i += 32) {
-      if (!taken[i]) key = max(key, rank_key(choice[i], i));
-    }
-    const int best = index_of(warp_first(key));
-    if (lane == 0) {
-      expert[s] = best;
-      chosen[s] = scores[best];
-      taken[best] = true;
-    }
-    __syncwarp();
-  }
-  if (lane == 0) {
-    if (params.gate == Gate::kSoftmaxAfterTopK) {
-      float largest = -INFINITY;
-      for (int s = 0; s < params.top_k; ++s) largest = chosen[s] > largest ? chosen[s] : largest;
-      float sum = 0;
-      for (int s = 0; s < params.top_k; ++s) {
-        const float v = chosen[s];
-        chosen[s] = v != v ? 0.0f : v == largest ? 1.0f : expf(v - largest);
-        sum += chosen[s];
-      }
-      for (int s = 0; s < params.top_k; ++s) chosen[s] = sum > 0 ? chosen[s] / sum : 0.0f;
-    }
-    float sum = 1e-20f;
-    for (int s = 0; s < params.top_k; ++s) {
-      if (chosen[s] != chosen[s]) chosen[s] = 0;
-      sum += chosen[s];
-    }
-    for (int s = 0; s < params.top_k; ++s) {
-      weight[s] = (params.renormalise ? chosen[s] / sum : chosen[s]) * params.scale;
-    }
-  }
-}
-
-/// Bytes of shared memory that a warp's route_token takes.
-constexpr size_t route_scratch_bytes(int n_experts) {
-  return static_cast<size_t>(n_experts) * 4 * sizeof(float);
-}
-/// Bytes that route_part takes.
-constexpr size_t route_part_bytes(int n_tokens, int d_model, int n_experts) {
-  const size_t normed = static_cast<size_t>(n_tokens) * static_cast<size_t>(d_model) * sizeof(float);
-  const size_t scratch = static_cast<size_t>(n_tokens) * route_scratch_bytes(n_experts);
-  return normed > scratch ? normed : scratch;
-}
-
-/// A block makes the logits of experts [part * n_warps, + n_warps) for tokens [tile * kTokens, + kTokens); the last of
-/// n_parts blocks to finish a tile chooses for its tokens. `normed`: route_part_bytes of shared memory. Waits for the
-/// kernel before.
-template <int kTokens>
-__device__ __forceinline__ void route_part(const Routing& out, Tensor logits, const RouterInput& in,
-                                           const RouteParams& params, int32_t* arrived, float* normed, int part,
-                                           int n_parts, int tile) {
-  __shared__ float reduce_scratch[kNormThreads / 32];
-  __shared__ int is_last;
-  const int n_warps = static_cast<int>(blockDim.x) / 32;
-  const int width = in.x.width;
-  const int warp = static_cast<int>(threadIdx.x) / 32;
-  const int first = tile * kTokens;
-  const int n_tokens = min(kTokens, in.x.n_rows - first);
-  const int expert = part * n_warps + warp;
-  const float* router = in.router + static_cast<int64_t>(min(expert, logits.width - 1)) * width;
-  for (int i = static_cast<int>(threadIdx.x) % 32 * 32; i < width; i += 32 * 32) prefetch_to_l2(router + i);
-  wait_for_previous_kernel();
-  for (int t = 0; t < n_tokens; ++t) {
-    const float* x = in.x.data + (first + t) * in.x.row_stride;
-    const BlockRow row(x, width);
-    const float scale = rms_scale(row, width, in.eps, reduce_scratch);
-    row.for_each([&](int at, float4 v) {
-      const float values[4] = {v.x, v.y, v.z, v.w};
-#pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        if (at + i < width) normed[t * width + at + i] = __fmul_rn(__fmul_rn(values[i], scale), in.norm[at + i]);
-      }
-    });
+  if (params.gate == Gate::kSoftmax) {
+    __syncthreads();
+    if (thread < 32) warp_softmax(memory.score, n_experts);
     __syncthreads();
   }
-  if (expert < logits.width) {
-    float dots[kTokens];
-    warp_dots<kTokens>(dots, router, width, [&](int t) { return normed + min(t, n_tokens - 1) * width; });
-    if (threadIdx.x % 32 == 0) {
+  for (int i = thread; i < n_experts; i += n_threads) {
+    const float logit = logits[i];
+    const float score = memory.score[i];
+    const float choice = params.selection_bias != nullptr ? score + params.selection_bias[i] : score;
+    memory.key[i] = rank_key(logit != logit ? logit : choice, i);
+  }
+  __syncthreads();
+  if (params.n_groups > 1) {
+    if (thread < 32) exclude_weak_groups(memory.key, n_experts, params);
+    __syncthreads();
+  }
+  // Four threads of a warp share an expert's comparisons; all lanes make the same turns, for their exchange.
+  for (int first = thread / 4; first - thread / 4 % 8 < n_experts; first += n_threads / 4) {
+    const int i = min(first, n_experts - 1);
+    const RankKey mine = memory.key[i];
+    int rank = 0;
+#pragma unroll 8
+    for (int j = thread % 4; j < n_experts; j += 4) rank += memory.key[j] > mine ? 1 : 0;
+    rank += __shfl_xor_sync(kAllLanes, rank, 1);
+    rank += __shfl_xor_sync(kAllLanes, rank, 2);
+    if (first < n_experts && thread % 4 == 0 && mine != 0 && rank < params.top_k) {
+      memory.expert[rank] = i;
+      memory.chosen[rank] = memory.score[i];
+    }
+  }
+  __syncthreads();
+}
+
+/// One thread, after choose_experts: the weights of the chosen, to `expert` and `weight` [top_k].
+__device__ __forceinline__ void write_choice(const ChoiceMemory& memory, const RouteParams& params, int32_t* expert,
+                                             float* weight) {
+  float* chosen = memory.chosen;
+  if (params.gate == Gate::kSoftmaxAfterTopK) {
+    float largest = -INFINITY;
+    for (int s = 0; s < params.top_k; ++s) largest = chosen[s] > largest ? chosen[s] : largest;
+    float sum = 0;
+    for (int s = 0; s < params.top_k; ++s) {
+      const float v = chosen[s];
+      chosen[s] = v != v ? 0.0f : v == largest ? 1.0f : expf(v - largest);
+      sum += chosen[s];
+    }
+    for (int s = 0; s < params.top_k; ++s) chosen[s] = sum > 0 ? chosen[s] / sum : 0.0f;
+  }
+  float sum = 1e-20f;
+  for (int s = 0; s < params.top_k; ++s) {
+    if (chosen[s] != chosen[s]) chosen[s] = 0;
+    sum += chosen[s];
+  }
+  for (int s = 0; s < params.top_k; ++s) {
+    expert[s] = memory.expert[s];
+    weight[s] = (params.renormalise ? chosen[s] / sum : chosen[s]) * params.scale;
+  }
+}
+
+/// A block of at least kNormThreads threads norms a token's row into shared memory. Contains barriers, also at its end.
+template <bool kAligned>
+__device__ __forceinline__ void norm_row(float* normed, const RouterInput& in, int token, float* scratch) {
+  const BlockRow<kAligned> row(in.x.data + token * in.x.row_stride, in.x.width);
+  const BlockRow<kAligned> weights(in.norm, in.x.width);
+  const float scale = rms_scale(row, in.x.width, in.eps, scratch);
+  row.for_each_with(weights, [&](int at, float4 v, float4 w) {
+    const float values[4] = {v.x, v.y, v.z, v.w};
+    const float by[4] = {w.x, w.y, w.z, w.w};
 #pragma unroll
-      for (int t = 0; t < kTokens; ++t) {
-        if (t >= n_tokens) continue;
-        logits.data[(first + t) * logits.row_stride + expert] =
-            in.bias != nullptr ? dots[t] + in.bias[expert] : dots[t];
-      }
+    for (int i = 0; i < 4; ++i) {
+      if (at + i < in.x.width) normed[at + i] = __fmul_rn(__fmul_rn(values[i], scale), by[i]);
     }
-  }
-  __threadfence();
+  });
   __syncthreads();
-  if (threadIdx.x == 0) is_last = atomicAdd(&arrived[tile], 1) == n_parts - 1 ? 1 : 0;
-  __syncthreads();
-  if (is_last != 0) {
-    __threadfence();
-    if (threadIdx.x == 0) arrived[tile] = 0;
-    for (int t = warp; t < n_tokens; t += n_warps) {
-      const int64_t token = first + t;
-      route_token(out.expert + token * params.top_k, out.weight + token * params.top_k,
-                  logits.data + token * logits.row_stride, logits.width, params, normed + warp * 4 * logits.width);
-    }
-  }
 }
 
 }  // namespace glint::cuda

@@ -83,6 +83,9 @@ inline void ldmatrix_x2_transposed(uint32_t (&r)[2], const void* row) {
 inline void cp_async_16(void* to, const void* from, bool valid = true) {
   emulated::copy_later(to, from, valid);
 }
+inline void cp_async_stream_16(void* to, const void* from) {
+  emulated::copy_later(to, from, true);
+}
 inline void cp_async_commit() {
   emulated::commit_copies();
 }
