@@ -40,6 +40,7 @@ class CudaBackend final : public Backend {
     stream_.n_multiprocessors = card.multiProcessorCount;
     stream_.shared_bytes = options.generic_only ? kGenericSharedBytes : card.sharedMemPerBlockOptin;
     stream_.overlap = card.major >= 9 && !options.generic_only;
+    stream_.is_hopper = card.major == 9 && !options.generic_only;
   }
   ~CudaBackend() override {
     cudaStreamSynchronize(stream_.handle);

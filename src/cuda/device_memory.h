@@ -53,6 +53,7 @@ struct Stream {
   int n_multiprocessors = 1;
   size_t shared_bytes = 48 << 10;  // most a block may have
   bool overlap = false;            // programmatic dependent launch
+  bool is_hopper = false;          // has the instructions of sm_90a
 };
 
 }  // namespace glint::cuda

@@ -5,7 +5,7 @@
 // each weight is unpacked once a block, and takes the tokens from a ring in shared memory. Runs on every card from
 // sm_80; 32 KB of shared memory. Sums are in the order of device/tile_product.cuh: bits equal matvec's. FLOPs: 2 *
 // n_out * n_in a token; bytes: the weights once for each 64 tokens (from L2 after the first), f16 activations once for
-// each 256 rows. Tested by tests/unit/cuda/matmul_test.cpp.
+// each 256 rows. Tested by tests/unit/cuda/op_cases_test.cpp.
 #pragma once
 
 #include <cuda_fp16.h>

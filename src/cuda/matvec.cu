@@ -43,12 +43,13 @@ struct MlaRowWork {
 struct SplitsInput {
   MlaSplits splits;
   int n_tokens;
-  __device__ __forceinline__ SplitsInput prepared(int) const { return *this; }
+  int n_first = 0;  // splits of the first token
+  __device__ __forceinline__ SplitsInput prepared(int) const { return {splits, n_tokens, count_splits(splits, 0)}; }
   __device__ __forceinline__ void store(__half* columns, int head, int, int n_padded, float*) const {
     __shared__ FoldMemory memory;
 #pragma unroll 1
     for (int t = 0; t < n_tokens; ++t) {
-      fold_splits(memory, splits, t, head,
+      fold_splits(memory, splits, t, t == 0 ? n_first : count_splits(splits, t), head,
                   [&](int at, float4 v) { store_columns(columns + t * (n_padded + kColumnPad), at, to_halves(v)); });
     }
   }

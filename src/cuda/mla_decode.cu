@@ -269,12 +269,13 @@ __global__ void __launch_bounds__(kThreads, 1) mla_split_kernel(DecodeArgs args)
 /// Grid: (heads, rows).
 __global__ void __launch_bounds__(kFoldThreads) mla_combine_kernel(Tensor out, MlaSplits splits) {
   __shared__ FoldMemory memory;
-  wait_for_previous_kernel();
-  let_next_kernel_start();
   const int head = static_cast<int>(blockIdx.x);
   const int row = static_cast<int>(blockIdx.y);
+  const int n_splits = count_splits(splits, row);
+  wait_for_previous_kernel();
+  let_next_kernel_start();
   float* to = out.data + row * out.row_stride + head * out.head_stride;
-  fold_splits(memory, splits, row, head, [&](int at, float4 v) { *reinterpret_cast<float4*>(to + at) = v; });
+  fold_splits(memory, splits, row, n_splits, head, [&](int at, float4 v) { *reinterpret_cast<float4*>(to + at) = v; });
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // From a GGUF file's blocks to packed tiles (packed_weight.h), and row look-up in packed tables. Tested by
-// tests/unit/cuda/pack_test.cpp.
+// tests/unit/cuda/op_cases_test.cpp.
 #pragma once
 
 #include "cuda/device_memory.h"

@@ -23,7 +23,7 @@
 //   kInt8 (Q8_0): 8 f16 d:                                                                    w = d q
 //   kHalf (F16; BF16 and the rarer formats, rounded to f16): none
 // F32 matrices are not packed: they stay rows of f32.
-// Written by pack.cu; read by device/packed.cuh. Tested by tests/unit/cuda/pack_test.cpp.
+// Written by pack.cu; read by device/packed.cuh. Tested by tests/unit/cuda/op_cases_test.cpp.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Choosing experts on the card: router logits in f32, the choice of backend_ref's route_token, and the lists that
-// grouped products take. Nothing of it is known to the host. Tested by tests/unit/cuda/route_test.cpp.
+// grouped products take. Nothing of it is known to the host. Tested by tests/unit/cuda/op_cases_test.cpp.
 #pragma once
 
 #include "cuda/device_memory.h"

@@ -2,7 +2,7 @@
 //
 // Brings a mapped tensor to the card: through a ring of page-locked buffers, so that reading the file, copying and
 // repacking overlap; formats that have no packed form are turned into F16 on the way. One thread at a time.
-// Tested by tests/unit/cuda/pack_test.cpp.
+// Tested by tests/unit/cuda/op_cases_test.cpp.
 #pragma once
 
 #include <array>

@@ -31,15 +31,26 @@ struct FoldMemory {
   float4 sums[kFoldGroups][kSplitValues / 8][2];
 };
 
-/// A block of at least kFoldThreads threads calls store(value, four values) for all values of one head of one row.
-/// Splits are added in an order that depends on the context's length alone. Ends with a barrier.
-template <class Store>
-__device__ __forceinline__ void fold_splits(FoldMemory& memory, const MlaSplits& splits, int row, int head,
-                                            Store store) {
-  const int thread = static_cast<int>(threadIdx.x);
+/// Splits of a row's context; may be asked for before the wait for the kernel before.
+__device__ __forceinline__ int count_splits(const MlaSplits& splits, int row) {
   const int n = splits.positions[row] + 1;
   const int length = split_length(n);
-  const int n_splits = (n + length - 1) / length;
+  return (n + length - 1) / length;
+}
+
+/// A block of at least kFoldThreads threads calls store(value, four values) for all values of one head of one row,
+/// which has n_splits. Splits are added in an order that depends on the context's length alone. Ends with a barrier.
+template <class Store>
+__device__ __forceinline__ void fold_splits(FoldMemory& memory, const MlaSplits& splits, int row, int n_splits,
+                                            int head, Store store) {
+  const int thread = static_cast<int>(threadIdx.x);
+  const int group = thread / (kSplitValues / 8);
+  const int chunk = thread % (kSplitValues / 8);
+  const auto halves_of = [&](int s) {
+    return reinterpret_cast<const uint4*>(splits.values_of(row, s) + head * kSplitValues)[chunk];
+  };
+  // On its way while the shares are made.
+  const uint4 first = thread < kFoldThreads && group < n_splits ? halves_of(group) : make_uint4(0, 0, 0, 0);
   if (thread < 32) {  // the splits' shares of the softmax
     float2 state[kMostSplits / 32];
     float largest = -INFINITY;
@@ -61,13 +72,11 @@ __device__ __forceinline__ void fold_splits(FoldMemory& memory, const MlaSplits&
     for (int i = 0; i < kMostSplits / 32; ++i) memory.weights[thread + 32 * i] = state[i].y / total;
   }
   __syncthreads();
-  const int group = thread / (kSplitValues / 8);
-  const int chunk = thread % (kSplitValues / 8);
   if (thread < kFoldThreads) {
     float sum[8] = {};
 #pragma unroll 8
     for (int s = group; s < n_splits; s += kFoldGroups) {
-      const uint4 halves = reinterpret_cast<const uint4*>(splits.values_of(row, s) + head * kSplitValues)[chunk];
+      const uint4 halves = s == group ? first : halves_of(s);
       const float weight = memory.weights[s];
       const uint32_t words[4] = {halves.x, halves.y, halves.z, halves.w};
 #pragma unroll

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// mla_prefill for Hopper: warpgroup products and warps that only copy (FlashAttention-3, arXiv 2407.08608).
+#include "base/check.h"
+#include "cuda/launch.h"
+#include "cuda/mla_prefill.h"
+
+#ifdef GLINT_SM90A
+#include "cuda/device/packed.cuh"
+#include "cuda/device/reduce.cuh"
+#include "cuda/device/wgmma.cuh"
+
+namespace glint::cuda {
+namespace {
+
+constexpr int kGroupThreads = 128;  // of a warpgroup
+constexpr int kThreads = 3 * kGroupThreads;
+constexpr int kGroupRows = 64;
+constexpr int kRows = 2 * kGroupRows;
+constexpr int kKeys = 80;
+constexpr int kNope = 192;
+constexpr int kRope = 64;
+constexpr int kWidth = 256;  // of queries, keys and values
+constexpr int kStages = 2;
+constexpr int kPanels = kWidth / 64;  // of 64 columns
+constexpr int kSteps = kKeys / 16;
+constexpr float kLog2E = 1.4426950408889634f;
+
+/// Tiles as wgmma wants them: panels of 64 columns, 128-byte swizzle.
+struct Shared {
+  __half queries[2][kPanels][kGroupRows][64];
+  __half keys[kStages][kPanels][kKeys][64];
+  __half values[kStages][kPanels][kKeys][64];
+  uint64_t keys_full[kStages], keys_free[kStages];
+  uint64_t values_full[kStages], values_free[kStages];
+};
+
+template <int kRowsOfPanel>
+__device__ __forceinline__ __half* chunk_of(__half (*panels)[kRowsOfPanel][64], int row, int chunk) {
+  return panels[chunk / 8][row] + ((chunk % 8 ^ (row & 7)) * 8);
+}
+
+/// The copying warpgroup: a lane has one chunk of a row, a warp every fourth row.
+__device__ __forceinline__ void copy_tiles(Shared& shared, const MlaPrefill& args, int head, int n_keys, int n_tiles) {
+  const int chunk = static_cast<int>(threadIdx.x) % 32;
+  const int first_row = static_cast<int>(threadIdx.x) % kGroupThreads / 32;
+  const bool is_nope = chunk < kNope / 8;
+  const __half* key = is_nope ? args.k_nope + head * kNope + chunk * 8 : args.k_rope + (chunk - kNope / 8) * 8;
+  const int64_t key_stride = is_nope ? static_cast<int64_t>(args.n_heads) * kNope : kRope;
+  const __half* value = args.v + head * kWidth + chunk * 8;
+  const int64_t value_stride = static_cast<int64_t>(args.n_heads) * kWidth;
+  for (int t = 0; t < n_tiles; ++t) {
+    const int stage = t % kStages;
+    const int parity = t / kStages % 2 ^ 1;
+    barrier_wait(&shared.keys_free[stage], parity);
+#pragma unroll 4
+    for (int row = first_row; row < kKeys; row += 4) {
+      const int position = t * kKeys + row;
+      const bool valid = position < n_keys;
+      cp_async_16(chunk_of(shared.keys[stage], row, chunk), key + (valid ? position : 0) * key_stride, valid);
+    }
+    barrier_arrive_after_copies(&shared.keys_full[stage]);
+    barrier_wait(&shared.values_free[stage], parity);
+#pragma unroll 4
+    for (int row = first_row; row < kKeys; row += 4) {
+      const int position = t * kKeys + row;
+      const bool valid = position < n_keys;
+      cp_async_16(chunk_of(shared.values[stage], row, chunk), value + (valid ? position : 0) * value_stride, valid);
+    }
+    barrier_arrive_after_copies(&shared.values_full[stage]);
+  }
+}
+
+/// What a thread of a computing warpgroup keeps: rows lane / 4 and that + 8 of its warp's 16.
+struct RowState {
+  float out[kWidth / 8][4];
+  float largest[2];
+  float sum[2];
+};
+
+__device__ __forceinline__ void start_scores(float (&scores)[kKeys / 8][4], Shared& shared, int group, int stage) {
+  wgmma_fence();
+#pragma unroll
+  for (int step = 0; step < kWidth / 16; ++step) {
+    const uint64_t a = shared_matrix(&shared.queries[group][step / 4][0][step % 4 * 16], 1024);
+    const uint64_t b = shared_matrix(&shared.keys[stage][step / 4][0][step % 4 * 16], 1024);
+    wgmma_64x80(scores, a, b, step > 0);
+  }
+  wgmma_commit();
+}
+
+__device__ __forceinline__ void start_values(RowState& state, const uint32_t (&p)[kSteps][4], Shared& shared,
+                                             int stage) {
+  wgmma_fence();
+#pragma unroll
+  for (int step = 0; step < kSteps; ++step) {
+    wgmma_64x256(state.out, p[step],
+                 shared_matrix(&shared.values[stage][0][step * 16][0], 1024, sizeof(shared.values[stage][0])));
+  }
+  wgmma_commit();
+}
+
+/// Turns a tile's scores into probabilities of the running softmax; keys behind a row's own position get none.
+template <bool kMasked>
+__device__ __forceinline__ void soften(float (&scores)[kKeys / 8][4], RowState& state, float (&shrink)[2],
+                                       int first_key, int first_position, int lane, float scale) {
+#pragma unroll
+  for (int r = 0; r < 2; ++r) {
+    const int position = first_position + lane / 4 + 8 * r;
+    float largest = state.largest[r];
+#pragma unroll
+    for (int t = 0; t < kKeys / 8; ++t) {
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        float& score = scores[t][2 * r + i];
+        if (kMasked && first_key + t * 8 + lane % 4 * 2 + i > position) score = -INFINITY;
+        largest = fmaxf(largest, score);
+      }
+    }
+    largest = fmaxf(largest, __shfl_xor_sync(kAllLanes, largest, 1));
+    largest = fmaxf(largest, __shfl_xor_sync(kAllLanes, largest, 2));
+    // Key 0 is behind no row, so the largest is a number from the first tile on.
+    const float base = largest * scale;
+    shrink[r] = exp2f((state.largest[r] - largest) * scale);  // exactly 1 where nothing changes
+    state.largest[r] = largest;
+    float sum = 0;
+#pragma unroll
+    for (int t = 0; t < kKeys / 8; ++t) {
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        float& score = scores[t][2 * r + i];
+        score = exp2f(__fmaf_rn(score, scale, -base));
+        sum += score;
+      }
+    }
+    state.sum[r] = __fmaf_rn(state.sum[r], shrink[r], sum);
+  }
+}
+
+__device__ __forceinline__ void pack(uint32_t (&p)[kSteps][4], const float (&scores)[kKeys / 8][4]) {
+#pragma unroll
+  for (int step = 0; step < kSteps; ++step) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const float(&from)[4] = scores[2 * step + i / 2];
+      p[step][i] = bits_of(__floats2half2_rn(from[i % 2 * 2], from[i % 2 * 2 + 1]));
+    }
+  }
+}
+
+/// A computing warpgroup's 64 rows: the scores of one tile are under way together with the values of the one before.
+__device__ __forceinline__ void attend_rows(Shared& shared, const MlaPrefill& args, int group, int first_row,
+                                            int n_rows, int head, int n_tiles) {
+  const int thread = static_cast<int>(threadIdx.x) % kGroupThreads;
+  const int lane = thread % 32;
+  const int warp = thread / 32;
+  for (int piece = thread; piece < kGroupRows * kWidth / 8; piece += kGroupThreads) {
+    const int row = piece / (kWidth / 8);
+    const int64_t real = first_row + min(group * kGroupRows + row, n_rows - 1);
+    cp_async_16(chunk_of(shared.queries[group], row, piece % (kWidth / 8)),
+                args.q + (real * args.n_heads + head) * kWidth + piece % (kWidth / 8) * 8);
+  }
+  cp_async_commit();
+  cp_async_wait<0>();
+  fence_for_products();
+  sync_some(1 + group, kGroupThreads);
+
+  RowState state;
+#pragma unroll
+  for (int c = 0; c < kWidth / 8; ++c) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) state.out[c][i] = 0;
+  }
+  state.largest[0] = state.largest[1] = -INFINITY;
+  state.sum[0] = state.sum[1] = 0;
+  const int first_position = args.n_past + first_row + group * kGroupRows + warp * 16;
+  const float scale = args.scale * kLog2E;
+  const auto soften_tile = [&](float(&scores)[kKeys / 8][4], float(&shrink)[2], int t) {
+    if ((t + 1) * kKeys > args.n_past + first_row + group * kGroupRows) {
+      soften<true>(scores, state, shrink, t * kKeys, first_position, lane, scale);
+    } else {
+      soften<false>(scores, state, shrink, t * kKeys, first_position, lane, scale);
+    }
+  };
+  float scores[kKeys / 8][4];
+  float shrink[2];
+  uint32_t p[kSteps][4];
+  barrier_wait(&shared.keys_full[0], 0);
+  fence_for_products();
+  start_scores(scores, shared, group, 0);
+  wgmma_wait<0>();
+  barrier_arrive(&shared.keys_free[0]);
+  soften_tile(scores, shrink, 0);
+  pack(p, scores);
+#pragma unroll 1
+  for (int t = 1; t < n_tiles; ++t) {
+    const int stage = t % kStages;
+    const int before = (t - 1) % kStages;
+    barrier_wait(&shared.keys_full[stage], t / kStages % 2);
+    fence_for_products();
+    start_scores(scores, shared, group, stage);
+    barrier_wait(&shared.values_full[before], (t - 1) / kStages % 2);
+    fence_for_products();
+    start_values(state, p, shared, before);
+    wgmma_wait<1>();
+    barrier_arrive(&shared.keys_free[stage]);
+    soften_tile(scores, shrink, t);
+    wgmma_wait<0>();
+    barrier_arrive(&shared.values_free[before]);
+#pragma unroll
+    for (int c = 0; c < kWidth / 8; ++c) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) state.out[c][i] *= shrink[i / 2];
+    }
+    pack(p, scores);
+  }
+  const int last = n_tiles - 1;
+  barrier_wait(&shared.values_full[last % kStages], last / kStages % 2);
+  fence_for_products();
+  start_values(state, p, shared, last % kStages);
+  wgmma_wait<0>();
+#pragma unroll
+  for (int r = 0; r < 2; ++r) {
+    float sum = state.sum[r];
+    sum += __shfl_xor_sync(kAllLanes, sum, 1);
+    sum += __shfl_xor_sync(kAllLanes, sum, 2);
+    const int row = group * kGroupRows + warp * 16 + lane / 4 + 8 * r;
+    if (row >= n_rows) continue;
+    const float inverse = 1.0f / sum;
+    auto* to =
+        reinterpret_cast<__half2*>(args.out + (static_cast<int64_t>(first_row + row) * args.n_heads + head) * kWidth);
+#pragma unroll
+    for (int c = 0; c < kWidth / 8; ++c) {
+      to[c * 4 + lane % 4] = __floats2half2_rn(state.out[c][2 * r] * inverse, state.out[c][2 * r + 1] * inverse);
+    }
+  }
+}
+
+/// Grid: (tiles of rows, heads); the longest rows first.
+__global__ void __launch_bounds__(kThreads, 1) mla_prefill_sm90_kernel(MlaPrefill args) {
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+  auto& shared =
+      *reinterpret_cast<Shared*>((reinterpret_cast<uintptr_t>(dynamic_shared<uint8_t>()) + 1023) / 1024 * 1024);
+  const int head = static_cast<int>(blockIdx.y);
+  const int first_row = static_cast<int>(gridDim.x - 1 - blockIdx.x) * kRows;
+  const int n_rows = min(kRows, args.n_rows - first_row);
+  const int n_keys = args.n_past + first_row + n_rows;  // behind the last row there is nothing to see
+  const int n_tiles = (n_keys + kKeys - 1) / kKeys;
+  if (threadIdx.x == 0) {
+    for (int s = 0; s < kStages; ++s) {
+      barrier_init(&shared.keys_full[s], kGroupThreads);
+      barrier_init(&shared.values_full[s], kGroupThreads);
+      barrier_init(&shared.keys_free[s], 2 * kGroupThreads);
+      barrier_init(&shared.values_free[s], 2 * kGroupThreads);
+    }
+  }
+  __syncthreads();
+  wait_for_previous_kernel();
+  let_next_kernel_start();
+  const int group = static_cast<int>(threadIdx.x) / kGroupThreads;
+  if (group == 2) {
+    give_registers<24>();
+    copy_tiles(shared, args, head, n_keys, n_tiles);
+  } else {
+    take_registers<240>();
+    attend_rows(shared, args, group, first_row, n_rows, head, n_tiles);
+  }
+#endif
+}
+
+}  // namespace
+
+bool mla_prefill_sm90(const Stream& stream, const MlaPrefill& args) {
+  if (!stream.is_hopper) return false;
+  const dim3 grid(static_cast<unsigned>(blocks_for(args.n_rows, kRows)), static_cast<unsigned>(args.n_heads));
+  launch(stream, {grid, dim3(kThreads), sizeof(Shared) + 1024}, mla_prefill_sm90_kernel, args);
+  return true;
+}
+
+}  // namespace glint::cuda
+
+#else
+
+namespace glint::cuda {
+bool mla_prefill_sm90(const Stream&, const MlaPrefill&) {
+  return false;
+}
+}  // namespace glint::cuda
+
+#endif
