@@ -38,14 +38,13 @@ struct Unsupported {
   std::string_view note;
 };
 const std::map<std::string_view, Unsupported> kUnsupported = {
-    {"--n-gpu-layers", {1, "all layers go where --backend says: cpu (the default) or cuda"}},
     {"--split-mode", {1, "models are not split over cards"}},
     {"--tensor-split", {1, "models are not split over cards"}},
-    {"--main-gpu", {1, "the first card is used"}},
+    {"--main-gpu", {1, "-dev chooses the card"}},
     {"--override-tensor", {1, "a model's tensors all go to one backend"}},
     {"--cpu-moe", {0, "experts go where the rest of the model goes"}},
     {"--n-cpu-moe", {1, "experts go where the rest of the model goes"}},
-    {"--no-kv-offload", {0, "the cache is in RAM already"}},
+    {"--no-kv-offload", {0, "the cache goes where the model goes"}},
     {"--fit", {1, "what was not set is always chosen to fit"}},
     {"--fit-target", {1, "what was not set is always chosen to fit"}},
     {"--fit-ctx", {1, "what was not set is always chosen to fit"}},
@@ -56,8 +55,8 @@ const std::map<std::string_view, Unsupported> kUnsupported = {
     {"--direct-io", {0, "files are always memory-mapped"}},
     {"--numa", {1, "threads are not bound to NUMA nodes"}},
     {"--no-repack", {0, "weights are not repacked on the CPU"}},
-    {"--no-host", {0, "no effect on the CPU"}},
-    {"--no-op-offload", {0, "no effect on the CPU"}},
+    {"--no-host", {0, "tensors lie where they are used"}},
+    {"--no-op-offload", {0, "tensors are used where they lie"}},
     {"--kv-unified", {0, "the cache is always shared"}},
     {"--swa-full", {0, "the whole window cache is always kept"}},
     {"--ctx-checkpoints", {1, "not needed: the cache can be cut anywhere"}},

@@ -204,8 +204,7 @@ void add_chat_command(CLI::App& app) {
   add_prompt_options(*command, options->prompt);
   add_generation_options(*command, options->generation);
   command->callback([options] {
-    Engine engine = Engine::open(open_model_file(options->model), to_engine_options(options->model, /*exact=*/false));
-    print_warnings(engine.model());
+    Engine engine = open_engine(open_model_file(options->model), to_engine_options(options->model, /*exact=*/false));
     Chat(*options, engine).loop();
   });
 }

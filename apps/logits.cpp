@@ -42,9 +42,8 @@ void logits(const LogitsOptions& options) {
   if (ids.empty()) fail("--ids: at least one id is needed");
   EngineOptions engine_options = to_engine_options(options.model, /*exact=*/true);
   if (engine_options.n_ctx == 0) engine_options.n_ctx = static_cast<int>(ids.size());
-  Engine engine = Engine::open(open_model_file(options.model), engine_options);
+  Engine engine = open_engine(open_model_file(options.model), engine_options);
   engine.check_ids(ids);
-  print_warnings(engine.model());
   fmt::print("{{\"logits\":[");
   bool first = true;
   engine.for_each_logits(ids, options.all, [&](std::span<const float> row) {

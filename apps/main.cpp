@@ -9,6 +9,7 @@
 
 #include "apps/arguments.h"
 #include "apps/commands.h"
+#include "apps/model_options.h"
 #include "apps/terminal.h"
 #include "base/check.h"
 
@@ -28,6 +29,7 @@ int run(int argc, char** argv) {
   app.footer(kFooter);
   app.require_subcommand(1);
   app.set_version_flag("--version", std::string("glint ") + GLINT_VERSION);
+  add_device_list(app);
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   add_run_command(app);
   add_chat_command(app);

@@ -8,6 +8,7 @@
 #include <iostream>
 #include <iterator>
 
+#include "apps/device_options.h"
 #include "apps/terminal.h"
 #include "base/check.h"
 
@@ -26,9 +27,7 @@ void add_file_options(CLI::App& command, ModelOptions& options, bool required) {
 
 void add_model_options(CLI::App& command, ModelOptions& options, bool required) {
   add_file_options(command, options, required);
-  command.add_option("--backend", options.backend, "ref (slow and exact), cpu, or cuda")
-      ->check(CLI::IsMember({"ref", "cpu", "cuda"}))
-      ->capture_default_str();
+  add_device_options(command, options);
   command.add_option("-t,--threads", options.n_threads, "threads; 0: the cores really available")
       ->type_name("N")
       ->envname("LLAMA_ARG_THREADS")
@@ -51,36 +50,42 @@ void add_model_options(CLI::App& command, ModelOptions& options, bool required) 
   command.add_option("--cache-type-v", options.cache_type_v, "-ctv: cached values, likewise; MLA has none of its own")
       ->check(cache_types)
       ->envname("LLAMA_ARG_CACHE_TYPE_V");
-  command.add_option_function<std::string>("--flash-attn", [](const std::string&) {}, "-fa: accepted; attention never stores its scores");
-  command.add_option_function<std::string>("--device", [&options](const std::string& device) {
-    if (device == "none") {
-      options.backend = "cpu";
-    } else if (device == "CUDA0") {
-      options.backend = "cuda";
-    } else {
-      fail("--device {}: known are none and CUDA0", device);
-    }
-  }, "-dev: none (the CPU) or CUDA0")->type_name("NAME");
 }
 
 EngineOptions to_engine_options(const ModelOptions& options, bool exact) {
+  EngineOptions result{.backend = options.backend,
+                       .generic_cards = options.force_generic,
+                       .n_threads = options.n_threads,
+                       .n_ctx = options.n_ctx,
+                       .n_ubatch = options.n_ubatch};
+  if (exact && result.backend == "auto") result.backend = "cpu";
+  apply_device(options.device, result);
+  result.n_gpu_layers = parse_gpu_layers(options.gpu_layers);
   const auto cache_type = [&](const std::string& name) {
     if (!name.empty()) return *dtype_from_name(name);
-    return exact || options.backend == "ref" ? DType::kF32 : DType::kF16;
+    return exact || result.backend == "ref" ? DType::kF32 : DType::kF16;
   };
-  return {.backend = options.backend,
-          .n_threads = options.n_threads,
-          .n_ctx = options.n_ctx,
-          .n_ubatch = options.n_ubatch,
-          .k_dtype = cache_type(options.cache_type_k),
-          .v_dtype = cache_type(options.cache_type_v)};
+  result.k_dtype = cache_type(options.cache_type_k);
+  result.v_dtype = cache_type(options.cache_type_v);
+  return result;
 }
 
-void print_warnings(const LoadedModel& model) {
-  for (const Finding& finding : model.findings) {
+Engine open_engine(gguf::File file, EngineOptions options) {
+  CatchInterrupt interrupt;
+  ProgressBar bar("loading the model", /*after_seconds=*/2);
+  options.on_plan = [](const MemoryPlan& plan) {
+    if (plan.machine.device != "CPU") inform("{}", describe(plan));
+  };
+  options.on_load = [&](int64_t done, int64_t total) {
+    if (interrupt.flag()) fail("cancelled while loading the model");
+    bar.update(static_cast<uint64_t>(done), static_cast<uint64_t>(total));
+  };
+  Engine engine = Engine::open(std::move(file), options);
+  for (const Finding& finding : engine.model().findings) {
     if (finding.level == FindingLevel::kNote) continue;
     warn("{}{}", finding.text, finding.fix.empty() ? "" : " (" + finding.fix + ")");
   }
+  return engine;
 }
 
 gguf::File open_model_file(const ModelOptions& options) {

@@ -16,7 +16,10 @@ namespace glint::app {
 struct ModelOptions {
   std::string model;  // empty: the embedded demo model
   std::vector<std::string> overrides;
-  std::string backend = "cpu";
+  std::string backend = "auto";
+  std::string device;        // none, CUDA0, ...; empty: as the backend says
+  std::string gpu_layers;    // -ngl: a number, auto or all; empty: auto
+  bool force_generic = false;
   int n_threads = 0;
   int n_ctx = 0;
   int n_ubatch = 512;
@@ -26,15 +29,20 @@ struct ModelOptions {
 
 /// Adds -m and --override-kv only: for commands that read a file and compute nothing. `required`: -m must be given.
 void add_file_options(CLI::App& command, ModelOptions& options, bool required);
-/// Adds those and the flags of computing: -t -c -ub -ctk -ctv --backend ...
+/// --list-devices: prints them and ends the program.
+void add_device_list(CLI::App& command);
+/// Where a model computes: --backend -dev -ngl -fa --force-generic --list-devices.
+void add_device_options(CLI::App& command, ModelOptions& options);
+/// Adds those and the flags of computing: -t -c -ub -ctk -ctv -dev -ngl ...
 void add_model_options(CLI::App& command, ModelOptions& options, bool required);
 
-/// What the engine is to do. The cache is f32 where `exact` and -ctk is not given: `logits`, `run --ids` and the ref backend
-/// round nothing but the weights.
+/// What the engine is to do. Where `exact` (`logits`, `run --ids`) nothing but the weights is rounded unless flags say so: the
+/// cache is f32 and the CPU computes. Throws Error for values that make no sense.
 EngineOptions to_engine_options(const ModelOptions& options, bool exact);
 
-/// Prints a model's warnings on stderr.
-void print_warnings(const LoadedModel& model);
+/// Opens the engine as the user sees it: says where the model goes if that is a card, shows progress, prints the model's
+/// warnings. Throws Error when Ctrl-C ends loading.
+Engine open_engine(gguf::File file, EngineOptions options);
 
 /// Opens options.model, or the embedded demo model where it is empty.
 gguf::File open_model_file(const ModelOptions& options);

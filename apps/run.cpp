@@ -79,8 +79,7 @@ void run(RunOptions& options, bool has_text) {
     engine_options.n_ctx = static_cast<int>(std::min<int64_t>(
         std::max<int64_t>(train, kPageTokens), static_cast<int64_t>(text.size()) + 8192 + options.generation.n_predict));
   }
-  Engine engine = Engine::open(std::move(file), engine_options);
-  print_warnings(engine.model());
+  Engine engine = open_engine(std::move(file), engine_options);
   const std::vector<int32_t> ids = prompt_ids(options, engine, text);
   Sampler sampler = make_sampler(options.generation, engine, /*ban=*/!options.print_ids);
   for (int32_t id : ids) sampler.accept(id);

@@ -52,7 +52,8 @@ double now_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-ProgressBar::ProgressBar(std::string label) : label_(std::move(label)), started_(now_seconds()) {}
+ProgressBar::ProgressBar(std::string label, double after_seconds)
+    : label_(std::move(label)), after_seconds_(after_seconds), started_(now_seconds()) {}
 
 ProgressBar::~ProgressBar() {
   if (visible_) fmt::print(stderr, "\r\x1b[K");
@@ -60,7 +61,7 @@ ProgressBar::~ProgressBar() {
 
 void ProgressBar::update(uint64_t done, uint64_t total) {
   const double now = now_seconds();
-  if (!stderr_is_terminal() || total == 0 || now - started_ < 1.0 || now - drawn_ < 0.1) return;
+  if (!stderr_is_terminal() || total == 0 || now - started_ < after_seconds_ || now - drawn_ < 0.1) return;
   drawn_ = now;
   visible_ = true;
   const double share = static_cast<double>(done) / static_cast<double>(total);

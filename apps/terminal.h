@@ -35,15 +35,16 @@ void inform(fmt::format_string<Args...> format, Args&&... args) {
 /// Dim text on a terminal; plain otherwise. For stdout.
 std::string dimmed(std::string_view text);
 
-/// A bar on stderr, redrawn at most ten times a second and only on a terminal; shown after the first second of work.
+/// A bar on stderr, redrawn at most ten times a second and only on a terminal; shown only once the work takes long.
 class ProgressBar {
  public:
-  explicit ProgressBar(std::string label);
+  explicit ProgressBar(std::string label, double after_seconds = 1);
   ~ProgressBar();
   void update(uint64_t done, uint64_t total);
 
  private:
   std::string label_;
+  double after_seconds_;
   double started_;
   double drawn_ = 0;
   bool visible_ = false;

@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "backend/blocks.h"
@@ -31,10 +32,29 @@ class Buffer {
   float* floats() const { return static_cast<float*>(data()); }
 };
 
+/// The memory that a backend allocates from.
+struct MachineMemory {
+  std::string device;         // as people are told: "CPU", "CUDA0 (NVIDIA H100 80GB HBM3)"
+  int64_t total_bytes = 0;    // 0: not known
+  int64_t free_bytes = 0;     // now
+  int64_t reserve_bytes = 0;  // of the free ones: what the process will take besides allocations (kernels, graphs)
+};
+
+/// What a machine can do at best; 0: not known.
+struct MachineLimits {
+  double bytes_per_second = 0;  // from memory
+  double flops_per_second = 0;  // of products of weights
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
   virtual std::string_view name() const = 0;
+
+  // ---- the machine (backend.cpp: defaults for host memory) ----
+  virtual MachineMemory memory() const;
+  /// May measure, for up to a second.
+  virtual MachineLimits limits() const { return {}; }
 
   // ---- memory ----
   /// Throws Error that says how much was asked for. Contents undefined.
@@ -42,11 +62,19 @@ class Backend {
   /// Host memory that download() is fast to.
   virtual std::unique_ptr<Buffer> allocate_host(size_t bytes) { return allocate(bytes); }
   virtual void upload(void* destination, const void* host_source, size_t bytes) = 0;
+  /// What allocate(bytes) really takes of the free memory.
+  virtual int64_t allocation_bytes(int64_t bytes) const { return bytes; }
   /// Waits for all enqueued work.
   virtual void download(void* host_destination, const void* source, size_t bytes) = 0;
   /// Aliases, repacks or uploads a mapped tensor of 1 to 3 dims ([n_in], [n_out, n_in], [count, n_out, n_in]);
   /// `tensor.bytes` must outlive the weight. A 1-dim tensor becomes [1, n_in].
   virtual Weight import_weight(const HostTensor& tensor) = 0;
+  /// Memory that the weight of a tensor of this format and shape will take (bytes may be empty), the pages of a mapped
+  /// file included; and what importing any takes besides, until end_import().
+  virtual int64_t weight_bytes(const HostTensor& tensor) const;
+  virtual int64_t import_bytes() const { return 0; }
+  /// All weights are imported.
+  virtual void end_import() {}
 
   // ---- primitives ----
   /// out[t] = table[ids[t]] * scale. ids: [n_tokens] int32. PRECOND: 0 <= id < table.n_out.
@@ -108,11 +136,15 @@ class Backend {
   // ---- steps ----
   /// Called once a layer after its weights are imported: a backend may add its own copies.
   virtual void adapt(MlaWeights&) {}
-  /// Bytes that prepare() will allocate.
+  /// Memory that adapt() will take for weights of these formats and shapes; their data is not looked at.
+  virtual int64_t adapt_bytes(const MlaWeights&) const { return 0; }
+  /// Memory that prepare() will take.
   virtual int64_t workspace_bytes(const StepLimits&) const { return 0; }
   /// Allocates all that steps within these limits need besides the decoder's scratch; nothing is allocated afterwards.
   /// Throws Error when memory does not suffice.
   virtual void prepare(const StepLimits&) {}
+  /// Steps of up to this many tokens are recorded, each number of them when it comes a second time.
+  virtual int recorded_tokens() const { return 0; }
   /// Runs body now. A backend with recordable work may capture it the first time it sees key and replay after; all
   /// varying data must sit in the buffers of Batch.
   virtual void replay(uint64_t key, const std::function<void()>& body) {

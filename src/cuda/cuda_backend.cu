@@ -4,6 +4,7 @@
 // that have a faster way are in moe_block.cu and mla_block.cu; graphs in replay(). Tested by tests/unit/cuda.
 #include "cuda/cuda_backend.h"
 
+#include <cstring>
 #include <unordered_map>
 
 #include "base/check.h"
@@ -28,14 +29,44 @@ using namespace cuda;
 /// Shared memory of a block on sm_86, sm_89 and sm_120.
 constexpr size_t kGenericSharedBytes = 101376;
 
+/// What the driver takes besides allocations once all kernels have run and steps are recorded.
+constexpr int64_t kReserveBytes = 160LL << 20;
+
 const float* floats(const Weight& w) {
   return static_cast<const float*>(w.data);
 }
 
+/// Multiply-adds of f16 with f32 sums count twice. Consumer cards of these generations sum in f32 at half the rate.
+double tensor_flops_per_clock(const cudaDeviceProp& card) {
+  const bool halved = std::strstr(card.name, "GeForce") != nullptr;
+  switch (card.major * 10 + card.minor) {
+    case 80:
+      return 2048;
+    case 90:
+      return 4096;
+    case 100:
+    case 103:
+      return 8192;
+    default:
+      return halved ? 512 : 1024;
+  }
+}
+
+MachineLimits limits_of(int device, const cudaDeviceProp& card) {
+  int clock_khz = 0, memory_khz = 0, bus_bits = 0;
+  check(cudaDeviceGetAttribute(&clock_khz, cudaDevAttrClockRate, device));
+  check(cudaDeviceGetAttribute(&memory_khz, cudaDevAttrMemoryClockRate, device));
+  check(cudaDeviceGetAttribute(&bus_bits, cudaDevAttrGlobalMemoryBusWidth, device));
+  // Two transfers a clock.
+  return {.bytes_per_second = 2.0 * memory_khz * 1e3 * bus_bits / 8,
+          .flops_per_second = tensor_flops_per_clock(card) * card.multiProcessorCount * clock_khz * 1e3};
+}
+
 class CudaBackend final : public Backend {
  public:
-  CudaBackend(const CudaOptions& options, const cudaDeviceProp& card) : uploader_(stream_) {
-    check(cudaSetDevice(options.device));
+  CudaBackend(const CudaOptions& options, const cudaDeviceProp& card)
+      : device_(options.device), card_(card), uploader_(stream_) {
+    use_device();
     check(cudaStreamCreate(&stream_.handle));
     stream_.n_multiprocessors = card.multiProcessorCount;
     stream_.shared_bytes = options.generic_only ? kGenericSharedBytes : card.sharedMemPerBlockOptin;
@@ -53,17 +84,40 @@ class CudaBackend final : public Backend {
 
   std::string_view name() const override { return "cuda"; }
 
+  // ---- the machine ----
+  MachineMemory memory() const override {
+    return {.device = fmt::format("CUDA{} ({})", device_, card_.name),
+            .total_bytes = static_cast<int64_t>(card_.totalGlobalMem),
+            .free_bytes = cuda_free_bytes(device_),
+            .reserve_bytes = kReserveBytes};
+  }
+  MachineLimits limits() const override { return limits_of(device_, card_); }
+
   // ---- memory ----
-  std::unique_ptr<Buffer> allocate(size_t bytes) override { return std::make_unique<DeviceBuffer>(bytes); }
-  std::unique_ptr<Buffer> allocate_host(size_t bytes) override { return std::make_unique<PinnedBuffer>(bytes); }
+  std::unique_ptr<Buffer> allocate(size_t bytes) override {
+    use_device();
+    return std::make_unique<DeviceBuffer>(bytes);
+  }
+  std::unique_ptr<Buffer> allocate_host(size_t bytes) override {
+    use_device();
+    return std::make_unique<PinnedBuffer>(bytes);
+  }
+  int64_t allocation_bytes(int64_t bytes) const override { return cuda::allocation_bytes(bytes); }
   void upload(void* destination, const void* host_source, size_t bytes) override {
+    use_device();
     check(cudaMemcpyAsync(destination, host_source, bytes, cudaMemcpyHostToDevice, stream_.handle));
   }
   void download(void* host_destination, const void* source, size_t bytes) override {
+    use_device();
     check(cudaMemcpyAsync(host_destination, source, bytes, cudaMemcpyDeviceToHost, stream_.handle));
     check(cudaStreamSynchronize(stream_.handle));
   }
   Weight import_weight(const HostTensor& tensor) override { return uploader_.upload(tensor); }
+  int64_t weight_bytes(const HostTensor& tensor) const override {
+    return cuda::allocation_bytes(Uploader::device_bytes(tensor));
+  }
+  int64_t import_bytes() const override { return Uploader::ring_bytes(); }
+  void end_import() override { uploader_.release(); }
 
   // ---- primitives ----
   void embed(Tensor out, const int32_t* ids, float scale, const Weight& table) override {
@@ -118,14 +172,16 @@ class CudaBackend final : public Backend {
 
   // ---- steps ----
   void adapt(MlaWeights& weights) override {
+    if (is_transposed(weights.k_b)) weights.k_b_transposed = transposed_k_b(stream_, weights.k_b);
+  }
+  int64_t adapt_bytes(const MlaWeights& weights) const override {
     const Weight& k_b = weights.k_b;
-    if (k_b.dtype != DType::kF32 && k_b.n_in % kTileRows == 0) weights.k_b_transposed = transposed_k_b(stream_, k_b);
+    if (!is_transposed(k_b)) return 0;
+    return cuda::allocation_bytes(PackedMatrix(nullptr, DType::kF16, k_b.count * k_b.n_in, k_b.n_out).bytes());
   }
   int64_t workspace_bytes(const StepLimits& limits) const override { return Workspace::bytes_for(limits); }
-  void prepare(const StepLimits& limits) override {
-    uploader_.release();
-    workspace_.reserve(stream_, limits);
-  }
+  void prepare(const StepLimits& limits) override { workspace_.reserve(stream_, limits); }
+  int recorded_tokens() const override { return kMatvecTokens; }
   void replay(uint64_t key, const std::function<void()>& body) override {
     // Larger steps take launch shapes from the host and cost more than their launches.
     if (key == 0 || key > kMatvecTokens) return body();
@@ -145,6 +201,10 @@ class CudaBackend final : public Backend {
   }
 
  private:
+  /// What is current is a thread's own, and a model may be loaded by one thread and run by another; every step begins
+  /// with an upload.
+  void use_device() const { check(cudaSetDevice(device_)); }
+  static bool is_transposed(const Weight& k_b) { return k_b.dtype != DType::kF32 && k_b.n_in % kTileRows == 0; }
   HalfRows halves_of(Tensor x) {
     const int64_t columns = half_columns(x.width);
     __half* to = workspace_.halves(stream_, x.n_rows * x.n_heads * columns);
@@ -165,6 +225,8 @@ class CudaBackend final : public Backend {
            w.count);
   }
 
+  int device_;
+  cudaDeviceProp card_;
   Stream stream_;
   Uploader uploader_;
   Workspace workspace_;
@@ -183,19 +245,21 @@ std::vector<CudaDevice> cuda_devices() {
   std::vector<CudaDevice> devices;
   for (int i = 0; i < count; ++i) {
     cudaDeviceProp card{};
-    size_t free = 0;
-    size_t total = 0;
-    if (cudaGetDeviceProperties(&card, i) != cudaSuccess || cudaSetDevice(i) != cudaSuccess ||
-        cudaMemGetInfo(&free, &total) != cudaSuccess) {
-      continue;
-    }
+    if (cudaGetDeviceProperties(&card, i) != cudaSuccess) continue;
     devices.push_back({.index = i,
                        .name = card.name,
-                       .total_bytes = static_cast<int64_t>(total),
-                       .free_bytes = static_cast<int64_t>(free),
+                       .total_bytes = static_cast<int64_t>(card.totalGlobalMem),
                        .compute_capability = card.major * 10 + card.minor});
   }
   return devices;
+}
+
+int64_t cuda_free_bytes(int device) {
+  size_t free = 0;
+  size_t total = 0;
+  check(cudaSetDevice(device));
+  check(cudaMemGetInfo(&free, &total));
+  return static_cast<int64_t>(free);
 }
 
 std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options) {
@@ -203,7 +267,7 @@ std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options) {
   if (devices.empty()) fail("no CUDA card answers; use --backend cpu, or check the driver with nvidia-smi");
   for (const CudaDevice& device : devices) {
     if (device.index != options.device) continue;
-    if (device.compute_capability < 80) {
+    if (device.compute_capability < kLeastComputeCapability) {
       fail("{} has compute capability {}.{}; glint needs 8.0 or later. Use --backend cpu", device.name,
            device.compute_capability / 10, device.compute_capability % 10);
     }

@@ -18,9 +18,9 @@ struct CudaDevice {
   int index = 0;
   std::string name;
   int64_t total_bytes = 0;
-  int64_t free_bytes = 0;
   int compute_capability = 0;  // 90 for 9.0
 };
+inline constexpr int kLeastComputeCapability = 80;
 
 struct CudaOptions {
   int device = 0;
@@ -29,6 +29,9 @@ struct CudaOptions {
 
 /// Cards that answer; empty where there is no driver, no card or no CUDA in this build.
 std::vector<CudaDevice> cuda_devices();
+
+/// Of a card, now. The first call for a card gives this process a context on it, which takes some 500 MiB.
+int64_t cuda_free_bytes(int device);
 
 /// Throws Error when there is no such card, naming the cards that there are.
 std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options = {});

@@ -17,6 +17,12 @@ namespace glint::cuda {
 /// Throws InternalError with the caller's place when a CUDA call failed.
 void check(cudaError_t error, std::source_location place = std::source_location::current());
 
+/// What cudaMalloc takes of the card for so many bytes: small ones share pieces of 2 MiB, others get whole pieces.
+constexpr int64_t allocation_bytes(int64_t bytes) {
+  const int64_t unit = bytes > (1 << 20) ? 2 << 20 : 512;
+  return bytes <= 0 ? unit : (bytes + unit - 1) / unit * unit;
+}
+
 /// Device memory; contents undefined. Throws Error that says how much was asked for and how much is free.
 class DeviceBuffer final : public Buffer {
  public:

@@ -23,6 +23,22 @@ void rows_to_f16(DType dtype, const std::byte* rows, int n_rows, int n_in, uint1
   }
 }
 
+/// The weight that a tensor becomes, without data.
+Weight shape_of(const HostTensor& tensor) {
+  const size_t n_dims = tensor.dims.size();
+  if (n_dims < 1 || n_dims > 3) fail("{}: {} dimensions, expected 1 to 3", tensor.name, n_dims);
+  const auto dim = [&](size_t from_inner) {
+    return from_inner < n_dims ? static_cast<int>(tensor.dims[n_dims - 1 - from_inner]) : 1;
+  };
+  return {.dtype = tensor.dtype,
+          .count = dim(2),
+          .n_out = dim(1),
+          .n_in = dim(0),
+          .data = nullptr,
+          .bias = nullptr,
+          .owner = {}};
+}
+
 }  // namespace
 
 Uploader::~Uploader() {
@@ -51,26 +67,15 @@ Uploader::Piece& Uploader::next_piece() {
   return piece;
 }
 
-int64_t Uploader::device_bytes(DType dtype, int count, int n_out, int n_in) {
-  if (dtype == DType::kF32) return static_cast<int64_t>(count) * n_out * n_in * static_cast<int64_t>(sizeof(float));
-  return count * PackedMatrix(nullptr, dtype, n_out, n_in).bytes();
+int64_t Uploader::device_bytes(const HostTensor& tensor) {
+  const Weight w = shape_of(tensor);
+  if (w.dtype == DType::kF32) return tensor.elements() * static_cast<int64_t>(sizeof(float));
+  return w.count * PackedMatrix(w).bytes();
 }
 
 Weight Uploader::upload(const HostTensor& tensor) {
-  const size_t n_dims = tensor.dims.size();
-  if (n_dims < 1 || n_dims > 3) fail("{}: {} dimensions, expected 1 to 3", tensor.name, n_dims);
-  const auto dim = [&](size_t from_inner) {
-    return from_inner < n_dims ? static_cast<int>(tensor.dims[n_dims - 1 - from_inner]) : 1;
-  };
-  Weight w{.dtype = tensor.dtype,
-           .count = dim(2),
-           .n_out = dim(1),
-           .n_in = dim(0),
-           .data = nullptr,
-           .bias = nullptr,
-           .owner = {}};
-  const auto buffer =
-      std::make_shared<DeviceBuffer>(static_cast<size_t>(device_bytes(w.dtype, w.count, w.n_out, w.n_in)));
+  Weight w = shape_of(tensor);
+  const auto buffer = std::make_shared<DeviceBuffer>(static_cast<size_t>(device_bytes(tensor)));
   w.data = buffer->data();
   w.owner = buffer;
   const auto* source = tensor.bytes.data();

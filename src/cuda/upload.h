@@ -20,13 +20,16 @@ class Uploader {
 
   /// F32 vectors and matrices stay as they are; all else is packed. A 1-dim tensor becomes [1, n_in].
   Weight upload(const HostTensor& tensor);
-  /// Bytes that upload() will take on the card.
-  static int64_t device_bytes(DType dtype, int count, int n_out, int n_in);
+  /// Bytes that upload() will ask the card for; of the tensor only format and shape are looked at.
+  static int64_t device_bytes(const HostTensor& tensor);
+  /// What the ring takes of the card.
+  static int64_t ring_bytes() { return kPieces * allocation_bytes(kPieceBytes); }
   /// Gives the ring back; the next upload makes a new one.
   void release();
 
  private:
   static constexpr size_t kPieceBytes = 32 << 20;
+  static constexpr int kPieces = 3;
   struct Piece {
     std::unique_ptr<PinnedBuffer> host;
     std::unique_ptr<DeviceBuffer> device;
@@ -37,7 +40,7 @@ class Uploader {
   Piece& next_piece();
 
   const Stream& stream_;
-  std::array<Piece, 3> ring_;
+  std::array<Piece, kPieces> ring_;
   size_t next_ = 0;
 };
 

@@ -27,7 +27,10 @@ Sizes sizes_for(const StepLimits& limits) {
 
 int64_t Workspace::bytes_for(const StepLimits& limits) {
   const Sizes sizes = sizes_for(limits);
-  return 2 * (sizes.halves + sizes.expanded) + 4 * (sizes.floats + sizes.integers);
+  int64_t total = 0;
+  for (int64_t bytes : {2 * sizes.halves, 2 * sizes.expanded, 4 * sizes.floats, 4 * sizes.integers})
+    total += allocation_bytes(bytes);
+  return total;
 }
 
 void Workspace::reserve(const Stream& stream, const StepLimits& limits) {

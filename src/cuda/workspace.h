@@ -14,7 +14,7 @@ namespace glint::cuda {
 
 class Workspace {
  public:
-  /// Bytes that reserve() allocates.
+  /// What reserve() takes of the card.
   static int64_t bytes_for(const StepLimits& limits);
   void reserve(const Stream& stream, const StepLimits& limits);
 

@@ -5,58 +5,29 @@
 #include <optional>
 
 #include "base/check.h"
-#include "base/cpu_info.h"
-#include "base/memory.h"
-#include "make_backend.h"
+#include "engine/placement.h"
 #include "model/arch/arch.h"
-#include "model/plan.h"
 
 namespace glint {
-namespace {
-
-constexpr int64_t kReserve = 300LL << 20;  // for working memory and everything else of the process
-constexpr int kLeastContext = 256;
-
-/// The context asked for, or the largest useful one that fits; throws Error naming the one that would.
-int choose_context(const gguf::File& file, const ModelSpec& spec, const ModelPlan& plan, int requested, int n_sequences) {
-  const int64_t last_pages = static_cast<int64_t>(n_sequences - 1) * kPageTokens * plan.kv_bytes_per_token;
-  const int64_t room =
-      std::max<int64_t>(0, available_memory() - static_cast<int64_t>(file.total_bytes()) - last_pages - kReserve);
-  const int64_t fitting = room / std::max<int64_t>(1, plan.kv_bytes_per_token);
-  const int wanted = requested > 0 ? requested : spec.n_ctx_train;
-  if (wanted <= fitting) return wanted;
-  if (requested > 0 || fitting < kLeastContext) {
-    fail("a context of {} tokens needs {:.1f} MiB of cache, but beside the weights {:.1f} MiB are free; {}", wanted,
-         static_cast<double>(wanted) * static_cast<double>(plan.kv_bytes_per_token) / (1 << 20),
-         static_cast<double>(room) / (1 << 20),
-         fitting < 1 ? std::string("use a smaller model or quantisation") : fmt::format("-c {} fits", fitting));
-  }
-  return static_cast<int>(fitting / kLeastContext * kLeastContext);
-}
-
-}  // namespace
 
 struct Engine::Impl {
-  Impl(gguf::File opened, const EngineOptions& requested)
-      : file(std::move(opened)), options(requested) {
-    if (options.n_threads == 0) options.n_threads = available_cores();
-    backend = make_backend(options.backend, options.n_threads);
+  Impl(gguf::File opened, const EngineOptions& requested) : file(std::move(opened)) {
     std::vector<Finding> findings;
-    const ModelSpec spec = read_spec(file, findings);
-    const KvFormat kv{options.k_dtype, options.v_dtype};
-    check_kv_format(spec, kv);
-    options.n_ctx = choose_context(file, spec, plan_model(file, spec, kv), options.n_ctx, options.n_sequences);
-    options.n_ubatch = std::min(options.n_ubatch, options.n_ctx);
-    model = load_model(file, *backend);
-    decoder.emplace(model, *backend,
-                    DecoderOptions{.n_ctx = options.n_ctx, .n_sequences = options.n_sequences,
-                                   .max_tokens = options.n_ubatch, .kv = kv});
-    cached_ids.resize(static_cast<size_t>(options.n_sequences));
+    Placement placed = place_model(file, read_spec(file, findings), requested);
+    backend = std::move(placed.backend);
+    options = std::move(placed.options);
+    plan = std::move(placed.plan);
     if (file.metadata().contains("tokenizer.ggml.model")) tokenizer.emplace(vocab_from_gguf(file.metadata()));
+    if (options.on_plan) options.on_plan(plan);
+    model = load_model(file, *backend, /*nextn=*/false, options.on_load);
+    decoder.emplace(model, *backend, plan.decoder);
+    decoder->warm_up();
+    cached_ids.resize(static_cast<size_t>(options.n_sequences));
   }
 
   gguf::File file;
   EngineOptions options;
+  MemoryPlan plan;
   std::unique_ptr<Backend> backend;
   LoadedModel model;
   std::optional<Decoder> decoder;
@@ -75,6 +46,8 @@ Engine Engine::open(gguf::File file, const EngineOptions& options) {
 const gguf::File& Engine::file() const { return impl_->file; }
 const LoadedModel& Engine::model() const { return impl_->model; }
 const EngineOptions& Engine::options() const { return impl_->options; }
+const MemoryPlan& Engine::plan() const { return impl_->plan; }
+const Backend& Engine::backend() const { return *impl_->backend; }
 int Engine::n_ctx() const { return impl_->options.n_ctx; }
 Decoder& Engine::decoder() { return *impl_->decoder; }
 

@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/engine_options.h"
 #include "engine/sampler.h"
 #include "gguf/file.h"
 #include "model/decoder.h"
@@ -27,20 +28,10 @@
 
 namespace glint {
 
-struct EngineOptions {
-  std::string backend = "cpu";  // ref | cpu | cuda
-  int n_threads = 0;            // 0: the cores really available
-  int n_ctx = 0;                // tokens of cache; 0: what the model was trained for, lowered to what memory allows
-  int n_ubatch = 512;           // prompt tokens computed at once
-  int n_sequences = 1;          // sequences the cache can hold at the same time
-  DType k_dtype = DType::kF16;
-  DType v_dtype = DType::kF16;
-};
-
 class Engine {
  public:
-  /// Takes over the file. Throws Error when the file is not a model that glint runs, or when the cache does not fit,
-  /// naming the context that would.
+  /// Takes over the file. Throws Error when the file is not a model that glint runs, or, before it reads weights, when
+  /// they and the cache do not fit, naming what would. Afterwards nothing allocates.
   static Engine open(gguf::File file, const EngineOptions& options);
   Engine(Engine&&) noexcept;
   ~Engine();
@@ -49,7 +40,9 @@ class Engine {
   const LoadedModel& model() const;      // spec and findings
   bool has_vocabulary() const;
   const Tokenizer& tokenizer() const;  // throws Error when the file has no vocabulary
-  const EngineOptions& options() const;  // n_ctx and n_threads as really chosen
+  const EngineOptions& options() const;  // as really chosen
+  const MemoryPlan& plan() const;        // what was taken of the memory that was free
+  const Backend& backend() const;        // for its facts
   int n_ctx() const;
   Decoder& decoder();
   /// The ids whose rows the cache holds for a sequence. Whoever feeds or cuts the decoder keeps this true; it lives

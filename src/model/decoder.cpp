@@ -9,18 +9,12 @@
 namespace glint {
 namespace {
 
-/// Uploads the RoPE table that this context takes; nothing else of a layer depends on n_ctx.
-RopeParams upload_rope(Backend& backend, const LayerSpec& layer, int n_ctx,
-                       std::vector<std::unique_ptr<Buffer>>& storage) {
+RopeParams rope_params(const LayerSpec& layer, const float* inverse_frequency) {
   const RopeSpec& rope = std::visit([](const auto& spec) -> const RopeSpec& { return spec.rope; }, layer.attention);
-  const bool use_long = !rope.long_inverse_frequency.empty() && n_ctx > rope.long_from;
-  const std::vector<float>& table = use_long ? rope.long_inverse_frequency : rope.inverse_frequency;
-  storage.push_back(backend.allocate(table.size() * sizeof(float)));
-  backend.upload(storage.back()->data(), table.data(), table.size() * sizeof(float));
   return {.n_dims = rope.n_dims,
           .interleaved = rope.interleaved,
           .scale = rope.scale,
-          .inverse_frequency = storage.back()->floats()};
+          .inverse_frequency = inverse_frequency};
 }
 
 }  // namespace
@@ -37,11 +31,9 @@ Decoder::Decoder(const LoadedModel& model, Backend& backend, const DecoderOption
   host_rows_.reserve(3 * static_cast<size_t>(options.max_tokens));
   host_logits_ = backend.allocate_host(Scratch::kLogitRows * static_cast<size_t>(model.spec.n_vocab) * sizeof(float));
   backend.prepare(step_limits(model.spec, options));
-  for (const LayerSpec& layer : model.spec.layers)
-    rope_.push_back(upload_rope(backend, layer, options.n_ctx, rope_tables_));
-  if (options.nextn) {
-    for (const LayerSpec& layer : model.spec.nextn_layers)
-      rope_.push_back(upload_rope(backend, layer, options.n_ctx, rope_tables_));
+  for (const std::vector<LayerSpec>* layers : {&model.spec.layers, &model.spec.nextn_layers}) {
+    if (layers == &model.spec.nextn_layers && !options.nextn) break;
+    for (const LayerSpec& layer : *layers) rope_.push_back(rope_params(layer, scratch_.inverse_frequencies[rope_.size()]));
   }
 }
 
@@ -126,6 +118,22 @@ void Decoder::forward(std::span<const Row> rows) {
       run_layer(x, spec().layers[i], model_.weights.layers[i], static_cast<int>(i));
     }
   });
+}
+
+void Decoder::warm_up() {
+  const int n_recorded = std::min(backend_.recorded_tokens(), options_.max_tokens);
+  if (n_recorded == 0) return;
+  std::vector<Row> rows;
+  // Each size that is recorded twice; and a larger one, which takes other ways.
+  for (int n = 1; n <= std::min(n_recorded + 1, options_.max_tokens); ++n) {
+    if (n > options_.n_ctx) break;
+    rows.push_back({0, n - 1, 0});
+    for (int i = 0; i < 2; ++i) {
+      forward(rows);
+      truncate(0, 0);
+    }
+  }
+  logits(std::vector<int>{0});
 }
 
 std::span<const float> Decoder::head_logits(Tensor hidden, std::span<const int> indices, const Weight& norm,

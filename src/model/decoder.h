@@ -32,6 +32,10 @@ class Decoder {
   /// `model` must outlive the decoder. Throws Error when memory does not suffice or a format cannot be cached.
   Decoder(const LoadedModel& model, Backend& backend, const DecoderOptions& options);
 
+  /// Runs what a backend sets up when it first meets it, so that nothing later allocates. Costs nothing where nothing is
+  /// recorded. Only before the first step.
+  void warm_up();
+
   /// Computes at most max_tokens rows and appends them to the cache. Throws Error, and changes nothing that was cached,
   /// for an id outside the vocabulary, a position outside the context, or a full cache.
   void forward(std::span<const Row> rows);
@@ -71,7 +75,6 @@ class Decoder {
   DecoderOptions options_;
   KvCache cache_;
   Scratch scratch_;
-  std::vector<std::unique_ptr<Buffer>> rope_tables_;
   std::vector<RopeParams> rope_;  // [n_layers + n_nextn]
   Batch batch_;
   std::vector<int32_t> host_rows_;       // of the step, as Scratch::rows

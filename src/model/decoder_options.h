@@ -3,6 +3,9 @@
 // How large a decoder is made: what its cache and working memory depend on besides the model. Fixed for its life.
 #pragma once
 
+#include <cstdint>
+#include <functional>
+
 #include "tensor/dtype.h"
 
 namespace glint {
@@ -20,5 +23,8 @@ struct DecoderOptions {
   KvFormat kv = {};
   bool nextn = false;  // the prediction block is used; load_model must have been told so
 };
+
+/// What an allocation of so many bytes takes; see Backend::allocation_bytes.
+using AllocationBytes = std::function<int64_t(int64_t bytes)>;
 
 }  // namespace glint

@@ -68,6 +68,25 @@ void check_kv_format(const ModelSpec& spec, KvFormat format) {
   }
 }
 
+bool can_cache(const ModelSpec& spec, KvFormat format) {
+  try {
+    check_kv_format(spec, format);
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+int64_t KvCache::bytes_for(const ModelSpec& spec, const DecoderOptions& options, const AllocationBytes& allocation) {
+  int64_t total = 0;
+  for (const LayerSpec& layer : cached_layers(spec, options.nextn)) {
+    const KvBytes bytes = kv_bytes(layer, options.kv);
+    total += allocation(capacity(options) * bytes.k);
+    if (bytes.v > 0) total += allocation(capacity(options) * bytes.v);
+  }
+  return total;
+}
+
 int64_t KvCache::capacity(const DecoderOptions& options) {
   return (static_cast<int64_t>(pages_for(options.n_ctx)) + options.n_sequences - 1) * kPageTokens;
 }

@@ -31,6 +31,7 @@ KvBytes kv_bytes(const ModelSpec& spec, KvFormat format, bool nextn = false);
 int64_t kv_bytes_per_token(const ModelSpec& spec, KvFormat format);
 /// Throws Error for formats that no cache can have, and when heads of this model are no whole blocks of one.
 void check_kv_format(const ModelSpec& spec, KvFormat format);
+bool can_cache(const ModelSpec& spec, KvFormat format);
 
 class KvCache {
  public:
@@ -41,6 +42,8 @@ class KvCache {
   /// Tokens that the pages hold: n_ctx rounded up, and a page for each further sequence, whose last page may be part
   /// full.
   static int64_t capacity(const DecoderOptions& options);
+  /// What the constructor will allocate, each allocation counted as `allocation` says.
+  static int64_t bytes_for(const ModelSpec& spec, const DecoderOptions& options, const AllocationBytes& allocation);
 
   KvPages& pages() { return pages_; }
   const KvPages& pages() const { return pages_; }

@@ -49,6 +49,14 @@ void report_unknown(const gguf::File& file, const ModelSpec& spec, std::vector<F
                       "the file may be of another model family than it says"});
 }
 
+/// Of the file that a use reads.
+int64_t bytes_of(const gguf::File& file, const TensorUse& use) {
+  const HostTensor* tensor = file.find(use.name);
+  if (tensor == nullptr) return 0;
+  const int64_t rows = use.slice.count == 0 ? use.dims[0] : static_cast<int64_t>(use.slice.count) * use.slice.n_heads;
+  return static_cast<int64_t>(tensor->bytes.size()) / use.dims[0] * rows;
+}
+
 class Loader {
  public:
   Loader(const gguf::File& file, Backend& backend, LoadedModel& model)
@@ -122,14 +130,20 @@ CheckedModel check_model(const gguf::File& file) {
   return checked;
 }
 
-LoadedModel load_model(const gguf::File& file, Backend& backend, bool nextn) {
+LoadedModel load_model(const gguf::File& file, Backend& backend, bool nextn, const LoadProgress& progress) {
   CheckedModel checked = check_model(file);
   LoadedModel model;
   model.spec = std::move(checked.spec);
   model.findings = std::move(checked.findings);
   Loader loader(file, backend, model);
-  visit_weights(model.weights, model.spec, nextn,
-                [&](Weight& weight, const TensorUse& use) { loader.bind(weight, use); });
+  int64_t done = 0, total = 0;
+  for (const TensorUse& use : tensor_uses(model.spec, nextn)) total += bytes_of(file, use);
+  visit_weights(model.weights, model.spec, nextn, [&](Weight& weight, const TensorUse& use) {
+    if (progress) progress(done, total);
+    loader.bind(weight, use);
+    done += bytes_of(file, use);
+  });
+  backend.end_import();
   const auto adapt = [&](LayerWeights& layer) {
     if (auto* mla = std::get_if<MlaWeights>(&layer.attention)) backend.adapt(*mla);
   };

@@ -6,6 +6,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "backend/backend.h"
@@ -32,8 +34,12 @@ struct LoadedModel {
   std::vector<std::vector<std::byte>> converted;  // tensors whose layout had to change (joint kv_b)
 };
 
+/// Told of bytes of the file that are imported; may throw to give up.
+using LoadProgress = std::function<void(int64_t done, int64_t total)>;
+
 /// `file` must outlive the model (weights may alias it). `nextn`: load the prediction blocks too, if the file has any.
-LoadedModel load_model(const gguf::File& file, Backend& backend, bool nextn = false);
+LoadedModel load_model(const gguf::File& file, Backend& backend, bool nextn = false,
+                       const LoadProgress& progress = nullptr);
 
 /// Checks one use against the file; returns nullptr for an absent optional tensor. Shared by load and plan.
 const HostTensor* find_tensor(const gguf::File& file, const TensorUse& use);

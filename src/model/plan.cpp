@@ -42,7 +42,10 @@ ModelPlan plan_model(const gguf::File& file, const ModelSpec& spec, KvFormat for
 DecoderPlan plan_decoder(const ModelSpec& spec, const DecoderOptions& options) {
   const KvBytes row = kv_bytes(spec, options.kv, options.nextn);
   const int64_t capacity = KvCache::capacity(options);
-  return {.k_bytes = row.k * capacity, .v_bytes = row.v * capacity, .scratch_bytes = Scratch::bytes_for(spec, options)};
+  const auto exactly = [](int64_t bytes) { return bytes; };
+  return {.k_bytes = row.k * capacity,
+          .v_bytes = row.v * capacity,
+          .scratch_bytes = Scratch::bytes_for(spec, options, exactly)};
 }
 
 }  // namespace glint

@@ -40,6 +40,14 @@ struct Widths {
   }
 };
 
+std::vector<const LayerSpec*> run_layers(const ModelSpec& spec, const DecoderOptions& options) {
+  std::vector<const LayerSpec*> layers;
+  for (const LayerSpec& layer : spec.layers) layers.push_back(&layer);
+  if (!options.nextn) return layers;
+  for (const LayerSpec& layer : spec.nextn_layers) layers.push_back(&layer);
+  return layers;
+}
+
 }  // namespace
 
 StepLimits step_limits(const ModelSpec& spec, const DecoderOptions& options) {
@@ -66,11 +74,14 @@ StepLimits step_limits(const ModelSpec& spec, const DecoderOptions& options) {
       add_input(n * std::max<int64_t>(moe->d_ff_shared, static_cast<int64_t>(moe->route.top_k) * moe->d_ff));
     }
   };
-  for (const LayerSpec& layer : spec.layers) add(layer);
-  if (options.nextn) {
-    for (const LayerSpec& layer : spec.nextn_layers) add(layer);
-  }
+  for (const LayerSpec* layer : run_layers(spec, options)) add(*layer);
   return limits;
+}
+
+const std::vector<float>& rope_table(const LayerSpec& layer, int n_ctx) {
+  const RopeSpec& rope = std::visit([](const auto& spec) -> const RopeSpec& { return spec.rope; }, layer.attention);
+  const bool use_long = !rope.long_inverse_frequency.empty() && n_ctx > rope.long_from;
+  return use_long ? rope.long_inverse_frequency : rope.inverse_frequency;
 }
 
 void Scratch::lay_out(const ModelSpec& spec, const DecoderOptions& options, const Allocate& allocate) {
@@ -85,9 +96,8 @@ void Scratch::lay_out(const ModelSpec& spec, const DecoderOptions& options, cons
     return static_cast<int32_t*>(allocate(static_cast<size_t>(count) * sizeof(int32_t)));
   };
   Widths widths;
-  for (const LayerSpec& layer : spec.layers) widths.add(spec, layer);
+  for (const LayerSpec* layer : run_layers(spec, options)) widths.add(spec, *layer);
   if (options.nextn) {
-    for (const LayerSpec& layer : spec.nextn_layers) widths.add(spec, layer);
     nextn_x = tensor(n, d_model);
     pair = tensor(n, 2LL * d_model);
   }
@@ -124,6 +134,10 @@ void Scratch::lay_out(const ModelSpec& spec, const DecoderOptions& options, cons
   head_index = integers(kLogitRows);
   const int64_t max_pages = (static_cast<int64_t>(options.n_ctx) + kPageTokens - 1) / kPageTokens;
   pages = integers(options.n_sequences * max_pages);
+  for (const LayerSpec* layer : run_layers(spec, options)) {
+    const auto bytes = rope_table(*layer, options.n_ctx).size() * sizeof(float);
+    inverse_frequencies.push_back(static_cast<float*>(allocate(bytes)));
+  }
 }
 
 Scratch::Scratch(Backend& backend, const ModelSpec& spec, const DecoderOptions& options) {
@@ -135,12 +149,17 @@ Scratch::Scratch(Backend& backend, const ModelSpec& spec, const DecoderOptions& 
   });
   const std::vector<float> zero_row(static_cast<size_t>(spec.d_model), 0.0f);
   backend.upload(block.zeros.data, zero_row.data(), zero_row.size() * sizeof(float));
+  const std::vector<const LayerSpec*> layers = run_layers(spec, options);
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const std::vector<float>& table = rope_table(*layers[i], options.n_ctx);
+    backend.upload(inverse_frequencies[i], table.data(), table.size() * sizeof(float));
+  }
 }
 
-int64_t Scratch::bytes_for(const ModelSpec& spec, const DecoderOptions& options) {
+int64_t Scratch::bytes_for(const ModelSpec& spec, const DecoderOptions& options, const AllocationBytes& allocation) {
   Scratch counted;
   counted.lay_out(spec, options, [&](size_t bytes) {
-    counted.bytes_ += static_cast<int64_t>(bytes);
+    counted.bytes_ += allocation(static_cast<int64_t>(bytes));
     return nullptr;
   });
   return counted.bytes_;

@@ -19,11 +19,14 @@ namespace glint {
 /// The largest step of a decoder, as the backend needs to know it.
 StepLimits step_limits(const ModelSpec& spec, const DecoderOptions& options);
 
+/// Of the layer's RoPE frequencies, those that this context takes; nothing else of a layer depends on n_ctx.
+const std::vector<float>& rope_table(const LayerSpec& layer, int n_ctx);
+
 struct Scratch {
   Scratch(Backend& backend, const ModelSpec& spec, const DecoderOptions& options);
 
-  /// What the constructor will allocate.
-  static int64_t bytes_for(const ModelSpec& spec, const DecoderOptions& options);
+  /// What the constructor will allocate, each allocation counted as `allocation` says.
+  static int64_t bytes_for(const ModelSpec& spec, const DecoderOptions& options, const AllocationBytes& allocation);
 
   Tensor x;  // [max_tokens, d_model] the residual
   BlockScratch block;
@@ -37,6 +40,8 @@ struct Scratch {
   int32_t* rows = nullptr;        // of a step of n tokens: [n] ids, [n] positions, [n] sequences; [3 * max_tokens]
   int32_t* pages = nullptr;       // [n_sequences, max_pages]
   int32_t* head_index = nullptr;  // [kLogitRows]
+  // constants
+  std::vector<float*> inverse_frequencies;  // of each layer, prediction blocks behind the trunk's
 
   /// Rows whose logits are computed at once.
   static constexpr int kLogitRows = 16;

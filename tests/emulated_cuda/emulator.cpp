@@ -231,6 +231,14 @@ void enqueue(cudaStream_t stream, std::function<void()> work) {
 
 /// Device allocations with their fences.
 std::unordered_map<void*, size_t> allocations;
+size_t memory_bytes = size_t{1} << 32;
+size_t allocated = 0, most_allocated = 0;
+
+/// What a card takes for an allocation.
+size_t pieces(size_t bytes) {
+  const size_t unit = bytes > (1 << 20) ? 2 << 20 : 512;
+  return (std::max<size_t>(bytes, 1) + unit - 1) / unit * unit;
+}
 
 }  // namespace emulated
 
@@ -253,12 +261,27 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   *properties = {};
   return cudaSuccess;
 }
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
+  *value = attribute == cudaDevAttrGlobalMemoryBusWidth ? 256 : 1'000'000;
+  return cudaSuccess;
+}
+void emulated_set_memory(size_t bytes) {
+  memory_bytes = bytes;
+  most_allocated = allocated;
+}
+size_t emulated_allocated_bytes() {
+  return allocated;
+}
+size_t emulated_most_allocated_bytes() {
+  return most_allocated;
+}
 cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
-  *free = *total = size_t{1} << 32;
+  *free = memory_bytes - allocated;
+  *total = memory_bytes;
   return cudaSuccess;
 }
 cudaError_t cudaMalloc(void** pointer, size_t bytes) {
-  if (bytes > size_t{1} << 32) return cudaErrorMemoryAllocation;
+  if (allocated + pieces(bytes) > memory_bytes) return cudaErrorMemoryAllocation;
   auto* base = static_cast<std::byte*>(std::aligned_alloc(256, (bytes + 2 * kFence + 255) / 256 * 256));
   if (base == nullptr) return cudaErrorMemoryAllocation;
   std::memset(base, kFenceByte, kFence);
@@ -266,6 +289,8 @@ cudaError_t cudaMalloc(void** pointer, size_t bytes) {
   std::memset(base + kFence + bytes, kFenceByte, kFence);
   *pointer = base + kFence;
   allocations[*pointer] = bytes;
+  allocated += pieces(bytes);
+  most_allocated = std::max(most_allocated, allocated);
   return cudaSuccess;
 }
 cudaError_t cudaFree(void* pointer) {
@@ -273,6 +298,7 @@ cudaError_t cudaFree(void* pointer) {
   auto* base = static_cast<std::byte*>(pointer) - kFence;
   check_fence(base, kFence, "a kernel wrote before an allocation");
   check_fence(base + kFence + allocations.at(pointer), kFence, "a kernel wrote behind an allocation");
+  allocated -= pieces(allocations.at(pointer));
   allocations.erase(pointer);
   std::free(base);
   return cudaSuccess;
@@ -332,7 +358,8 @@ cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
   return cudaSuccess;
 }
 cudaError_t cudaEventCreate(cudaEvent_t* event) {
-  *event = nullptr;
+  static char an_event;
+  *event = &an_event;
   return cudaSuccess;
 }
 cudaError_t cudaEventDestroy(cudaEvent_t) {

@@ -66,6 +66,33 @@ class Errors(unittest.TestCase):
         self.check(["run", "-hf", "someone/model"], "-m")
 
 
+class Devices(unittest.TestCase):
+    def test_list_anywhere(self):
+        self.assertIn("none: the CPU", ok("--list-devices"))
+        self.assertEqual(ok("--list-devices"), ok("run", "--list-devices"))
+
+    def test_the_processor_by_any_name(self):
+        for flags in [["-dev", "none"], ["-ngl", "0"], ["--backend", "cpu"], ["-dev", "none", "-ngl", "99"]]:
+            self.assertNotIn("CUDA", run("run", "-p", "A", "-n", "1", *flags).stderr, flags)
+
+    def test_values_that_mean_all(self):
+        for value in ["auto", "all", "-1", "99", "999"]:
+            ok("run", "-p", "A", "-n", "1", "-ngl", value)
+
+    def test_what_makes_no_sense_is_refused(self):
+        for flags, word in [(["-ngl", "many"], "auto"), (["-dev", "GPU0"], "CUDA0"), (["-dev", "CUDA0,CUDA1"], "one card"),
+                            (["-dev", "CUDA99"], "CUDA"), (["-fa", "maybe"], "maybe")]:
+            done = run("run", "-p", "A", "-n", "1", *flags)
+            self.assertEqual(done.returncode, 1, flags)
+            self.assertIn(word, done.stderr)
+
+    def test_a_context_beyond_memory_names_one_that_fits(self):
+        done = run("run", "-p", "A", "-n", "1", "-c", "2000000000", "-dev", "none")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(" fits", done.stderr)
+        self.assertIn("-c ", done.stderr)
+
+
 class Help(unittest.TestCase):
     def test_every_command_shows_examples(self):
         top = ok("--help")
@@ -91,7 +118,7 @@ class Run(unittest.TestCase):
         done = run("run", "-p", "A", "-n", "2", "-ngl", "99", "-no-cnv", "-fa", "on", "-ctk", "f16", "--top_k", "5",
                    "--no-mmap", "-c", "64", "-b", "32", "-ub", "16", "-tb", "1", "--temp=0")
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertIn("--n-gpu-layers", done.stderr)
+        self.assertIn("--no-mmap", done.stderr)
 
     def test_print_ids(self):
         ids = json.loads(ok("run", "--ids", "5,6,7", "-n", "4", "--temp", "0", "--ignore-eos", "--print-ids"))

@@ -12,7 +12,7 @@
 
 namespace glint::golden {
 
-class RecordingBackend final : public Backend {
+class RecordingBackend : public Backend {
  public:
   explicit RecordingBackend(std::unique_ptr<Backend> inner) : inner_(std::move(inner)) {}
 

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The engine on a card, emulated or real: it takes what its plan says and nothing later, refuses what does not fit before
+// it reads a weight, and serves many requests as it serves each alone.
+#include "engine/engine.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cuda/cuda_backend.h"
+#include "tests/unit/engine/batch_fixture.h"
+
+namespace glint {
+namespace {
+
+using batch::Ids;
+using batch::request_of;
+using testing::HasSubstr;
+
+class CudaEngine : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    if (cuda_devices().empty()) GTEST_SKIP() << "no CUDA card";
+    if (!batch::has(GetParam())) GTEST_SKIP() << "the model is not here";
+  }
+  static EngineOptions options() {
+    EngineOptions options;
+    options.backend = "cuda";
+    options.n_threads = 2;
+    options.n_ctx = 192;
+    options.n_ubatch = 16;
+    return options;
+  }
+  Engine open(const EngineOptions& options) const {
+    return Engine::open(gguf::File::open(batch::path_of(GetParam())), options);
+  }
+};
+
+TEST_P(CudaEngine, ThreeAtOnceGetTheIdsThatTheyGetAlone) {
+  std::vector<Request> requests;
+  for (int i = 0; i < 3; ++i) {
+    Ids ids;
+    for (int k = 0; k < 6 + 5 * i; ++k) ids.push_back((17 * k + 31 * i + 3) % 200);
+    requests.push_back(request_of(ids, 6, i));
+    requests.back().output.ignore_eos = true;
+  }
+  std::vector<Ids> expected;
+  {
+    Engine engine = open(options());
+    for (const Request& request : requests) expected.push_back(batch::alone(engine, request).ids);
+  }
+  EngineOptions many = options();
+  many.n_sequences = 3;
+  BatchEngine engine(open(many), {.check_invariants = true});
+  std::vector<std::unique_ptr<Stream>> streams;
+  for (const Request& request : requests) streams.push_back(engine.submit(request));
+  for (size_t i = 0; i < streams.size(); ++i) {
+    const batch::Told told = batch::read_all(*streams[i])[0];
+    ASSERT_TRUE(told.finish);
+    EXPECT_EQ(told.finish->error, "");
+    EXPECT_EQ(told.ids, expected[i]) << i;
+    EXPECT_EQ(told.ids.size(), 6u);
+  }
+}
+
+TEST_P(CudaEngine, TakesWhatIsPlannedAndNothingLater) {
+  const int64_t before = cuda_free_bytes(0);
+  EngineOptions many = options();
+  many.n_sequences = 3;
+  MemoryPlan told;
+  int64_t free_when_told = 0;
+  many.on_plan = [&](const MemoryPlan& plan) {
+    told = plan;
+    free_when_told = cuda_free_bytes(0);
+  };
+  Engine engine = open(many);
+  EXPECT_EQ(told.allocated(), engine.plan().allocated());
+  EXPECT_EQ(free_when_told, before);  // no weight was read
+  const int64_t ready = cuda_free_bytes(0);
+  if (cuda_devices()[0].name == "emulated") {
+    EXPECT_EQ(before - ready, told.allocated());
+  } else {  // small allocations share pieces
+    EXPECT_LE(before - ready, told.needed());
+  }
+  Session session(engine);
+  session.sync(Ids{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21});
+  engine.decoder().forward(std::vector<Row>{{5, 21, 0}, {6, 0, 1}, {7, 0, 2}});
+  engine.decoder().logits(std::vector<int>{0, 1, 2});
+  EXPECT_EQ(cuda_free_bytes(0), ready);
+}
+
+TEST_P(CudaEngine, RefusesWhatDoesNotFitBeforeReading) {
+  EngineOptions large = options();
+  large.n_ctx = 1 << 30;
+  bool told = false;
+  large.on_plan = [&](const MemoryPlan&) { told = true; };
+  const int64_t before = cuda_free_bytes(0);
+  try {
+    open(large);
+    FAIL() << "a context of 2^30 tokens fitted";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("-c "));
+    EXPECT_THAT(error.what(), HasSubstr("-dev none"));
+  }
+  EXPECT_FALSE(told);
+  EXPECT_EQ(cuda_free_bytes(0), before);
+}
+
+TEST_P(CudaEngine, PartOfTheLayersIsRefused) {
+  EngineOptions part = options();
+  part.n_gpu_layers = 1;
+  try {
+    open(part);
+    FAIL() << "one layer went to the card";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("-ngl all"));
+  }
+  part.n_gpu_layers = 99;
+  EXPECT_EQ(open(part).options().backend, "cuda");
+  part.n_gpu_layers = 0;
+  EXPECT_EQ(open(part).options().backend, "cpu");
+}
+
+TEST_P(CudaEngine, AutoTakesTheCard) {
+  EngineOptions open_choice = options();
+  open_choice.backend = "auto";
+  EXPECT_EQ(open(open_choice).options().backend, "cuda");
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, CudaEngine, testing::Values("glm4_moe_lite", "llama"),
+                         [](const auto& tested) { return std::string(tested.param); });
+
+}  // namespace
+}  // namespace glint
