@@ -30,6 +30,8 @@ const std::map<std::string_view, std::string_view> kAliases = {
     {"-ctxcp", "--ctx-checkpoints"}, {"-nr", "--no-repack"},          {"-nopo", "--no-op-offload"},
     {"-np", "--parallel"},         {"-bs", "--backend-sampling"},     {"-jf", "--json-schema-file"},
     {"-md", "--model-draft"},      {"-cb", "--cont-batching"},        {"-l", "--logit-bias"},
+    {"-pg", "--pg"},               {"-npp", "--npp"},                 {"-ntg", "--ntg"},
+    {"-npl", "--npl"},             {"-pps", "--pps"},
 };
 
 /// Flags of llama.cpp that scripts pass and that change nothing here: value count and what to say.
@@ -107,10 +109,10 @@ std::vector<std::string> option_names(const CLI::App& command) {
   return names;
 }
 
-/// "-fa" and "--flash-attn" may stand alone or be followed by on, off, auto, 1, 0, true or false.
+/// "-fa" and "--flash-attn" may stand alone or be followed by on, off, auto, 1, 0, true or false; for `bench` by several.
 bool is_switch_value(const std::string& text) {
   static const std::vector<std::string> kValues = {"on", "off", "auto", "1", "0", "true", "false"};
-  return std::find(kValues.begin(), kValues.end(), text) != kValues.end();
+  return std::find(kValues.begin(), kValues.end(), text.substr(0, text.find(','))) != kValues.end();
 }
 
 }  // namespace

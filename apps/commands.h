@@ -16,5 +16,6 @@ void add_detokenize_command(CLI::App& app);
 void add_template_command(CLI::App& app);
 void add_logits_command(CLI::App& app);
 void add_synth_command(CLI::App& app);
+void add_bench_command(CLI::App& app);
 
 }  // namespace glint::app

@@ -22,6 +22,7 @@ Examples:
   glint run -m model.gguf -p "Once upon a time" -n 100
   glint chat -m GLM-4.7-Flash-Q4_K_M.gguf        talk to a model in the terminal
   glint inspect model.gguf                       what a file holds and what it will cost
+  glint bench -m model.gguf                      how fast it runs here
 Run "glint COMMAND --help" for the flags and examples of a command.)";
 
 int run(int argc, char** argv) {
@@ -39,6 +40,7 @@ int run(int argc, char** argv) {
   add_template_command(app);
   add_logits_command(app);
   add_synth_command(app);
+  add_bench_command(app);
 
   std::vector<std::string> arguments(argv + 1, argv + argc);
   try {

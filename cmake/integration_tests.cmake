@@ -17,6 +17,7 @@ endfunction()
 
 glint_script_test(jinja_differential jinja_differential_test.py $<TARGET_FILE:glint> ${GLINT_SHARED})
 glint_script_test(cli cli_test.py $<TARGET_FILE:glint> ${GLINT_SHARED})
+glint_script_test(bench bench_test.py $<TARGET_FILE:glint>)
 glint_script_test(smollm2 smollm2_test.py $<TARGET_FILE:glint> ${CMAKE_SOURCE_DIR}/.cache/smollm2.gguf)
 glint_script_test(glm glm_test.py $<TARGET_FILE:glint> ${GLINT_SHARED})
 glint_script_test(chat chat_test.py $<TARGET_FILE:glint>)

@@ -54,7 +54,7 @@ class Backend {
   // ---- the machine (backend.cpp: defaults for host memory) ----
   virtual MachineMemory memory() const;
   /// May measure, for up to a second.
-  virtual MachineLimits limits() const { return {}; }
+  virtual MachineLimits limits() { return {}; }
 
   // ---- memory ----
   /// Throws Error that says how much was asked for. Contents undefined.

@@ -13,6 +13,7 @@
 #include "backend/ref_route.h"
 #include "cpu/attend.h"
 #include "cpu/kv_rows.h"
+#include "cpu/limits.h"
 #include "cpu/matmul.h"
 #include "cpu/rope.h"
 #include "cpu/unpack.h"
@@ -47,6 +48,7 @@ class CpuBackend final : public Backend {
   CpuBackend(int n_threads, int spins, CpuLevel level) : workers_(n_threads, spins, level) {}
 
   std::string_view name() const override { return "cpu"; }
+  MachineLimits limits() override { return measure_limits(workers_); }
 
   std::unique_ptr<Buffer> allocate(size_t bytes) override { return std::make_unique<CpuBuffer>(bytes); }
   void upload(void* destination, const void* host_source, size_t bytes) override {

@@ -52,6 +52,8 @@ struct Panel {
   bool last = true;   // finish sums into `out`; otherwise leave them in `lanes`
 };
 
+inline constexpr int kBurstLanes = 12 * 8;
+
 struct Kernels {
   /// out[t][row_begin + r] = panel row r . x[t] + bias[r], for t < n_tokens; or a part of that sum, see Panel.
   /// lanes: [n_tokens, kPanelRows, 8], not touched if the panel is both first and last. bias: [n_rows] or null.
@@ -82,6 +84,8 @@ struct Kernels {
   /// sine[i]. cosine, sine: [n_dims]; sines of the first partners are negated.
   void (*rotate_halves)(float* x, const float* cosine, const float* sine, int n_dims);
   void (*rotate_pairs)(float* x, const float* cosine, const float* sine, int n_dims);
+  /// n times kBurstLanes multiply-adds that wait for nothing but themselves: what the arithmetic can do at best.
+  float (*multiply_add_burst)(int64_t n, float factor, float summand);
   /// gate = act(gate) * up
   void (*glu)(float* gate, const float* up, int64_t n, Activation activation);
 };

@@ -92,6 +92,22 @@ struct AddScaledStep {
 };
 
 template <class V>
+float multiply_add_burst(int64_t n, float factor, float summand) {
+  constexpr int kVectors = kBurstLanes / 8;
+  V sums[kVectors];
+  GLINT_UNROLL
+  for (int j = 0; j < kVectors; ++j) sums[j] = V::broadcast(static_cast<float>(j));
+  for (int64_t i = 0; i < n; ++i) {
+    GLINT_UNROLL
+    for (int j = 0; j < kVectors; ++j) sums[j] = V::fma(sums[j], V::broadcast(factor), V::broadcast(summand));
+  }
+  V total = V::zero();
+  GLINT_UNROLL
+  for (int j = 0; j < kVectors; ++j) total = total + sums[j];
+  return total.sum();
+}
+
+template <class V>
 void add_scaled(float* out, const float* x, int64_t n, float factor) {
   for_each_vector(n, AddScaledStep<V>{out, x, V::broadcast(factor)});
 }

@@ -24,6 +24,7 @@ constexpr Kernels kernel_table() {
       .scale = scale<V>,
       .rotate_halves = rotate_halves<V>,
       .rotate_pairs = rotate_pairs<V>,
+      .multiply_add_burst = multiply_add_burst<V>,
       .glu = glu<V>,
   };
 }

@@ -91,7 +91,7 @@ class CudaBackend final : public Backend {
             .free_bytes = cuda_free_bytes(device_),
             .reserve_bytes = kReserveBytes};
   }
-  MachineLimits limits() const override { return limits_of(device_, card_); }
+  MachineLimits limits() override { return limits_of(device_, card_); }
 
   // ---- memory ----
   std::unique_ptr<Buffer> allocate(size_t bytes) override {

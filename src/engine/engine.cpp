@@ -47,7 +47,7 @@ const gguf::File& Engine::file() const { return impl_->file; }
 const LoadedModel& Engine::model() const { return impl_->model; }
 const EngineOptions& Engine::options() const { return impl_->options; }
 const MemoryPlan& Engine::plan() const { return impl_->plan; }
-const Backend& Engine::backend() const { return *impl_->backend; }
+MachineLimits Engine::machine_limits() { return impl_->backend->limits(); }
 int Engine::n_ctx() const { return impl_->options.n_ctx; }
 Decoder& Engine::decoder() { return *impl_->decoder; }
 

@@ -42,7 +42,7 @@ class Engine {
   const Tokenizer& tokenizer() const;  // throws Error when the file has no vocabulary
   const EngineOptions& options() const;  // as really chosen
   const MemoryPlan& plan() const;        // what was taken of the memory that was free
-  const Backend& backend() const;        // for its facts
+  MachineLimits machine_limits();        // may measure, for up to a second
   int n_ctx() const;
   Decoder& decoder();
   /// The ids whose rows the cache holds for a sequence. Whoever feeds or cuts the decoder keeps this true; it lives

@@ -138,12 +138,15 @@ class BlockVisitor {
 void visit_weights(ModelWeights& weights, const ModelSpec& spec, bool nextn, const BindWeight& bind) {
   // A tied table is also the head, which reads all of it.
   bind(weights.embedding,
-       {.name = "token_embd.weight", .dims = {spec.n_vocab, spec.d_model}, .n_read = spec.tied_head ? 0 : 1});
+       {.name = "token_embd.weight",
+        .dims = {spec.n_vocab, spec.d_model},
+        .is_head = spec.tied_head,
+        .n_read = spec.tied_head ? 0 : 1});
   bind(weights.output_norm, {.name = "output_norm.weight", .dims = {spec.d_model}});
   if (spec.tied_head) {
     weights.head = weights.embedding;
   } else {
-    bind(weights.head, {.name = "output.weight", .dims = {spec.n_vocab, spec.d_model}});
+    bind(weights.head, {.name = "output.weight", .dims = {spec.n_vocab, spec.d_model}, .is_head = true});
   }
   weights.layers.resize(spec.layers.size());
   for (size_t i = 0; i < spec.layers.size(); ++i) {

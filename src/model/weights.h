@@ -72,6 +72,7 @@ struct TensorUse {
   bool optional = false;
   std::string bias = {};  // name of its bias tensor, or empty; its shape is dims without the last
   RowSlice slice = {};
+  bool is_head = false;  // only rows whose logits are asked for are multiplied with it
   int n_read = 0;  // of dims[0], how many one generated token reads (a row, the chosen experts); 0: all
   std::vector<int64_t> bias_dims() const { return {dims.begin(), dims.end() - 1}; }
 };

@@ -96,7 +96,7 @@ class Devices(unittest.TestCase):
 class Help(unittest.TestCase):
     def test_every_command_shows_examples(self):
         top = ok("--help")
-        for command in ["run", "chat", "inspect", "tokenize", "detokenize", "template", "logits", "synth"]:
+        for command in ["run", "chat", "inspect", "tokenize", "detokenize", "template", "logits", "synth", "bench"]:
             self.assertIn(command, top)
             self.assertIn("Example", ok(command, "--help"))
 

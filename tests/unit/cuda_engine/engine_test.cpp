@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "cuda/cuda_backend.h"
+#include "engine/bench.h"
 #include "tests/unit/engine/batch_fixture.h"
 
 namespace glint {
@@ -125,6 +126,19 @@ TEST_P(CudaEngine, AutoTakesTheCard) {
   EngineOptions open_choice = options();
   open_choice.backend = "auto";
   EXPECT_EQ(open(open_choice).options().backend, "cuda");
+}
+
+TEST_P(CudaEngine, IsMeasured) {
+  Engine engine = open(options());
+  Bench bench(engine, engine.machine_limits(), {.repetitions = 1, .warm_up = false});
+  const BenchResult result = bench.run({10, 2, 17});
+  EXPECT_GT(result.limit_share(), 0);
+  EXPECT_EQ(result.seconds.size(), 1u);
+  EngineOptions many = options();
+  const BatchedTest test{9, 2, 2};
+  many = batched_options(many, {test});
+  BatchEngine batch(open(many), {.prompt_tokens = many.n_ubatch});
+  EXPECT_GT(run_batched(batch, test).rate(), 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, CudaEngine, testing::Values("glm4_moe_lite", "llama"),
