@@ -77,6 +77,8 @@ BenchRecord record_of(const Engine& engine, const BenchSetup& setup, const Bench
   r["flash_attn"] = true;
   r["devices"] = on_card ? fmt::format("CUDA{}", options.card) : "none";
   r["force_generic"] = options.generic_cards;
+  r["memory_used_before"] = on_card ? engine.plan().machine.total_bytes - engine.plan().machine.free_bytes : 0;
+  r["memory_planned"] = engine.plan().needed();
   r["n_prompt"] = result.test.n_prompt;
   r["n_gen"] = result.test.n_generate;
   r["n_depth"] = result.test.depth;

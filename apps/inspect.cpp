@@ -15,6 +15,7 @@
 #include "apps/terminal.h"
 #include "base/check.h"
 #include "base/sha256.h"
+#include "engine/placement.h"
 #include "model/arch/arch.h"
 #include "model/plan.h"
 
@@ -28,6 +29,7 @@ struct InspectOptions {
   std::string file;
   bool json = false;
   bool tensors = false;
+  bool plan = false;
 };
 
 constexpr size_t kShownElements = 8;
@@ -192,6 +194,25 @@ void print_summary(const gguf::File& file, const ModelFacts& facts) {
   }
 }
 
+/// What the model would take of the memory of where it would run.
+void print_plan(const gguf::File& file, const ModelOptions& options) {
+  std::vector<Finding> findings;
+  const ModelSpec spec = read_spec(file, findings);
+  const MemoryPlan plan = place_model(file, spec, to_engine_options(options, /*exact=*/false)).plan;
+  const auto line = [](const char* name, int64_t bytes, const std::string& note = "") {
+    fmt::print("    {:16} {:>12}{}\n", name, format_bytes(static_cast<double>(bytes)), note.empty() ? "" : "   " + note);
+  };
+  fmt::print("  memory on {}\n", plan.machine.device);
+  line("free", plan.machine.free_bytes);
+  line("weights", plan.weights);
+  line("cache", plan.cache, fmt::format("{} tokens, {}", plan.decoder.n_ctx, traits(plan.decoder.kv.k).name));
+  line("step", plan.scratch, fmt::format("up to {} tokens", plan.decoder.max_tokens));
+  line("backend", plan.workspace);
+  line("loading", plan.importing, "gone before the cache is made");
+  line("the rest", plan.machine.reserve_bytes);
+  line("needed", plan.needed());
+}
+
 void inspect(const InspectOptions& options) {
   ModelOptions model = options.model;
   if (!options.file.empty()) model.model = options.file;
@@ -202,6 +223,7 @@ void inspect(const InspectOptions& options) {
     return;
   }
   print_summary(file, facts);
+  if (options.plan) print_plan(file, options.model);
   fmt::print("  metadata\n");
   for (const auto& entry : file.metadata().entries()) {
     std::string text = value_json(entry.value, kShownElements).dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -222,11 +244,13 @@ void add_inspect_command(CLI::App& app) {
   command->footer(
       "Examples:\n"
       "  glint inspect model.gguf\n"
+      "  glint inspect model.gguf --plan -c 65536 -ctk q8_0\n"
       "  glint inspect model.gguf --json | jq .kv_bytes_per_token\n"
       "  glint inspect model.gguf --override-kv deepseek2.expert_gating_func=int:2\n");
-  add_file_options(*command, options->model, false);
+  add_model_options(*command, options->model, false);
   command->add_option("file", options->file, "GGUF file; without one the embedded demo model")->type_name("FILE");
   command->add_flag("--json", options->json, "everything as JSON");
+  command->add_flag("--plan", options->plan, "what it would take of the memory here, with the flags of computing given");
   command->add_flag("--tensors", options->tensors, "list every tensor");
   command->callback([options] { inspect(*options); });
 }

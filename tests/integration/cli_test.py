@@ -93,6 +93,13 @@ class Devices(unittest.TestCase):
         self.assertIn("-c ", done.stderr)
 
 
+    def test_plan(self):
+        plan = ok("inspect", "--plan", "-c", "1000", "-dev", "none")
+        self.assertIn("1000 tokens, F16", plan)
+        for part in ["free", "weights", "cache", "needed"]:
+            self.assertIn(f"    {part} ", plan)
+
+
 class Help(unittest.TestCase):
     def test_every_command_shows_examples(self):
         top = ok("--help")
