@@ -20,7 +20,7 @@ failed=0
 
 left() { echo $((limit - SECONDS)); }
 say() { echo "gpu_check: $* (${SECONDS} s)" >&2; }
-row() { printf '| %-24s | %-28s | %-18s | %-8s |\n' "$@" >> "$out/table"; }
+row() { printf '| %-24s | %-38s | %-18s | %-8s |\n' "$@" >> "$out/table"; }
 # check NAME FOUND WANTED STATUS
 check() {
   local verdict=ok
@@ -100,7 +100,7 @@ bench() {
 
 # speeds LOG TEST WANTED [TEST WANTED]...: rows of the table.
 speeds() {
-  local log=$1 rate deviation share
+  local log=$1 line rate deviation share percent slow
   shift
   while [ $# -gt 0 ]; do
     line=$(paste -d'\t' <(field test < "$out/$log") <(field avg_ts < "$out/$log") <(field stddev_ts < "$out/$log") \
@@ -109,8 +109,9 @@ speeds() {
       check "$1" "left out" ">= $2 t/s" 1
     else
       IFS=$'\t' read -r _ rate deviation share <<< "$line"
-      awk -v a="$rate" -v b="$2" 'BEGIN { exit !(a >= b) }'
-      check "$1" "$(printf '%.1f ± %.1f t/s, %.0f %% of limit' "$rate" "$deviation" "$(awk -v s="$share" 'BEGIN { print s * 100 }')")" ">= $2 t/s" $?
+      percent=$(awk -v s="$share" 'BEGIN { printf "%.0f", s * 100 }')
+      slow=$(awk -v a="$rate" -v b="$2" 'BEGIN { print !(a >= b) }')
+      check "$1" "$(printf '%.1f +- %.1f t/s, %s %% of limit' "$rate" "$deviation" "$percent")" ">= $2 t/s" "$slow"
     fi
     shift 2
   done
@@ -135,7 +136,7 @@ done
 
 echo
 echo "$card, $(date -u +%Y-%m-%d), commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown)${FLAGS:+, $FLAGS}, ${SECONDS} s"
-printf '| %-24s | %-28s | %-18s | %-8s |\n' check found wanted ""
-printf '|%s|%s|%s|%s|\n' "$(printf -- '-%.0s' {1..26})" "$(printf -- '-%.0s' {1..30})" "$(printf -- '-%.0s' {1..20})" "$(printf -- '-%.0s' {1..10})"
+printf '| %-24s | %-38s | %-18s | %-8s |\n' check found wanted ""
+printf '|%s|%s|%s|%s|\n' "$(printf -- '-%.0s' {1..26})" "$(printf -- '-%.0s' {1..40})" "$(printf -- '-%.0s' {1..20})" "$(printf -- '-%.0s' {1..10})"
 cat "$out/table"
 exit $failed
