@@ -8,7 +8,7 @@
 #   MODEL=FILE tools/gpu_check.sh   measures this file instead of making one (17 GiB in .cache)
 #   FLAGS="--force-generic" ...     more flags for every run of the bench
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 
 limit=530  # seconds for everything
 folder=${1:-}

@@ -107,6 +107,21 @@ TEST_P(CudaEngine, RefusesWhatDoesNotFitBeforeReading) {
   EXPECT_EQ(cuda_free_bytes(0), before);
 }
 
+TEST_P(CudaEngine, LoadingThatIsGivenUpGivesAllBack) {
+  const int64_t before = cuda_free_bytes(0);
+  EngineOptions cancelled = options();
+  int64_t last = -1;
+  cancelled.on_load = [&](int64_t done, int64_t total) {
+    EXPECT_GT(done, last);
+    EXPECT_LT(done, total);
+    last = done;
+    if (done > total / 2) fail("cancelled");
+  };
+  EXPECT_THROW(open(cancelled), Error);
+  EXPECT_GT(last, 0);
+  EXPECT_EQ(cuda_free_bytes(0), before);
+}
+
 TEST_P(CudaEngine, PartOfTheLayersIsRefused) {
   EngineOptions part = options();
   part.n_gpu_layers = 1;
