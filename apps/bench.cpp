@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `glint bench`: how fast a model runs, in the form of llama-bench, with the share of the machine's limit that is reached;
-// with --batched in the form of llama-batched-bench. Results on stdout, progress on stderr.
-// Tested by tests/integration/bench_test.py.
+// `glint bench`: how fast a model runs, in the form of llama-bench, with the share of the machine's limit that is
+// reached; with --batched in the form of llama-batched-bench. Results on stdout, progress on stderr. Tested by
+// tests/integration/bench_test.py.
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
@@ -36,9 +36,11 @@ std::string processor_name() {
 std::string model_type(const gguf::File& file, const ModelSpec& spec, const ModelPlan& plan) {
   std::map<DType, size_t> bytes;
   for (const HostTensor& tensor : file.tensors()) bytes[tensor.dtype] += tensor.bytes.size();
-  const auto most = std::max_element(bytes.begin(), bytes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  const auto most =
+      std::max_element(bytes.begin(), bytes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
   const auto n = static_cast<double>(plan.parameters);
-  return fmt::format("{} {} {}", spec.architecture, n < 1e9 ? fmt::format("{:.0f}M", n * 1e-6) : fmt::format("{:.2f}B", n * 1e-9),
+  return fmt::format("{} {} {}", spec.architecture,
+                     n < 1e9 ? fmt::format("{:.0f}M", n * 1e-6) : fmt::format("{:.2f}B", n * 1e-9),
                      most == bytes.end() ? "" : traits(most->first).name);
 }
 
@@ -74,6 +76,7 @@ BenchRecord record_of(const Engine& engine, const BenchSetup& setup, const Bench
   r["type_k"] = traits(options.k_dtype).name;
   r["type_v"] = traits(options.v_dtype).name;
   r["n_gpu_layers"] = on_card ? static_cast<int>(spec.layers.size()) + 1 : 0;
+  r["n_cpu_moe"] = engine.plan().decoder.n_on_host();
   r["flash_attn"] = true;
   r["devices"] = on_card ? fmt::format("CUDA{}", options.card) : "none";
   r["force_generic"] = options.generic_cards;
@@ -121,7 +124,8 @@ void run_tests(const BenchCommand& command) {
     }
     const MachineLimits limits = engine.machine_limits();
     if (limits.bytes_per_second > 0) {
-      inform("limits: {:.1f} GB/s from memory, {:.2f} TFLOP/s", limits.bytes_per_second * 1e-9, limits.flops_per_second * 1e-12);
+      inform("limits: {:.1f} GB/s from memory, {:.2f} TFLOP/s", limits.bytes_per_second * 1e-9,
+             limits.flops_per_second * 1e-12);
     }
     Bench bench(engine, limits,
                 {.n_batch = setup.n_batch, .repetitions = command.repetitions, .warm_up = !command.no_warm_up});

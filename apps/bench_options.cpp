@@ -81,13 +81,15 @@ std::vector<int> number_list(const char* flag, const std::vector<std::string>& t
   std::vector<int> values;
   for (const std::string& piece : text_list(texts, "")) {
     if (!add_range(piece, values))
-      fail("{} {}: expected a number, or a range like 128-512, 128-512+128 or 1-64*2, of at most {} values", flag, piece, kMostValues);
+      fail("{} {}: expected a number, or a range like 128-512, 128-512+128 or 1-64*2, of at most {} values", flag,
+           piece, kMostValues);
   }
   return values;
 }
 
 void add_bench_flags(CLI::App& command, BenchCommand& o) {
-  const auto list = [&](const char* names, std::vector<std::string>& values, const char* description, const char* type = "N") {
+  const auto list = [&](const char* names, std::vector<std::string>& values, const char* description,
+                        const char* type = "N") {
     return command.add_option(names, values, description)
         ->type_name(type)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
@@ -107,10 +109,17 @@ void add_bench_flags(CLI::App& command, BenchCommand& o) {
   list("--n-gpu-layers", o.gpu_layers, "-ngl: all (99) or 0");
   list("--device", o.devices, "-dev: none (the CPU) or a card, like CUDA0", "NAME");
   list("--flash-attn", o.flash_attn, "-fa: accepted; attention never stores its scores", "0|1");
+  list("--n-cpu-moe", o.n_cpu_moe,
+       "-ncmoe: on a card: layers from the first whose experts stay in host memory (default 0)");
+  command.add_flag("--cpu-moe", o.cpu_moe, "-cmoe: likewise, of all layers");
+  list("--override-tensor", o.tensor_places, "-ot: REGEX=CPU: likewise, of layers whose experts it finds", "TEXT")
+      ->delimiter(',');
   command.add_option("--backend", o.backend, "auto, cpu, cuda or ref")
       ->check(CLI::IsMember({"auto", "ref", "cpu", "cuda"}))
       ->capture_default_str();
-  command.add_option("-r,--repetitions", o.repetitions, "runs of each test")->check(CLI::Range(1, 100000))->capture_default_str();
+  command.add_option("-r,--repetitions", o.repetitions, "runs of each test")
+      ->check(CLI::Range(1, 100000))
+      ->capture_default_str();
   command.add_option("-o,--output", o.format, "md, json, jsonl, csv or sql")
       ->check(CLI::IsMember({"md", "json", "jsonl", "csv", "sql"}))
       ->capture_default_str();
@@ -127,6 +136,7 @@ std::vector<BenchSetup> bench_setups(const BenchCommand& o) {
   std::vector<BenchSetup> setups = {{}};
   setups[0].engine.backend = o.backend;
   setups[0].engine.generic_cards = o.force_generic;
+  setups[0].engine.tensor_places = o.tensor_places;
   // Multiplies what there is by one list.
   const auto by = [&](const auto& values, auto&& apply) {
     std::vector<BenchSetup> product;
@@ -139,15 +149,19 @@ std::vector<BenchSetup> bench_setups(const BenchCommand& o) {
     if (product.size() > kMostValues) fail("these lists make more than {} combinations", kMostValues);
     setups = std::move(product);
   };
-  by(o.models.empty() ? std::vector<std::string>{""} : o.models, [](BenchSetup& s, const std::string& v) { s.model = v; });
+  by(o.models.empty() ? std::vector<std::string>{""} : o.models,
+     [](BenchSetup& s, const std::string& v) { s.model = v; });
   by(text_list(o.gpu_layers, ""), [](BenchSetup& s, const std::string& v) {
     s.gpu_layers = v;
     s.engine.n_gpu_layers = parse_gpu_layers(v);
   });
   by(text_list(o.devices, ""), [](BenchSetup& s, const std::string& v) { apply_device(v, s.engine); });
+  by(number_list("-ncmoe", o.n_cpu_moe, {0}), [&](BenchSetup& s, int v) { s.engine.n_cpu_moe = o.cpu_moe ? -1 : v; });
   for (const std::string& value : text_list(o.flash_attn, "auto")) check_switch(value);
-  by(text_list(o.cache_type_k, "f16"), [](BenchSetup& s, const std::string& v) { s.engine.k_dtype = cache_type("-ctk", v); });
-  by(text_list(o.cache_type_v, "f16"), [](BenchSetup& s, const std::string& v) { s.engine.v_dtype = cache_type("-ctv", v); });
+  by(text_list(o.cache_type_k, "f16"),
+     [](BenchSetup& s, const std::string& v) { s.engine.k_dtype = cache_type("-ctk", v); });
+  by(text_list(o.cache_type_v, "f16"),
+     [](BenchSetup& s, const std::string& v) { s.engine.v_dtype = cache_type("-ctv", v); });
   by(number_list("-b", o.n_batch, {2048}), [](BenchSetup& s, int v) { s.n_batch = v; });
   by(number_list("-ub", o.n_ubatch, {512}), [](BenchSetup& s, int v) { s.engine.n_ubatch = v; });
   by(number_list("-t", o.n_threads, {0}), [](BenchSetup& s, int v) { s.engine.n_threads = v; });
@@ -195,8 +209,9 @@ std::vector<BatchedTest> batched_tests(const BenchCommand& o) {
 
 std::set<std::string> set_fields(const BenchCommand& o) {
   const std::map<std::string, const std::vector<std::string>*> lists = {
-      {"n_batch", &o.n_batch},    {"n_ubatch", &o.n_ubatch},  {"type_k", &o.cache_type_k},   {"type_v", &o.cache_type_v},
-      {"n_threads", &o.n_threads}, {"devices", &o.devices},   {"flash_attn", &o.flash_attn},
+      {"n_batch", &o.n_batch},       {"n_ubatch", &o.n_ubatch},   {"type_k", &o.cache_type_k},
+      {"type_v", &o.cache_type_v},   {"n_threads", &o.n_threads}, {"devices", &o.devices},
+      {"flash_attn", &o.flash_attn}, {"n_cpu_moe", &o.n_cpu_moe},
   };
   std::set<std::string> fields;
   for (const auto& [field, texts] : lists) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The flags of `glint bench`, which are llama-bench's: each takes a list ("512,2048", "128-512+128") and may come again;
-// every combination is measured. Used by bench.cpp. Tested by tests/integration/bench_test.py.
+// The flags of `glint bench`, which are llama-bench's: each takes a list ("512,2048", "128-512+128") and may come
+// again; every combination is measured. Used by bench.cpp. Tested by tests/integration/bench_test.py.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -19,10 +19,12 @@ struct BenchCommand {
   std::vector<std::string> n_prompt, n_generate, prompt_generate, depth;
   std::vector<std::string> n_batch, n_ubatch, n_threads, gpu_layers;
   std::vector<std::string> cache_type_k, cache_type_v, flash_attn, devices;
+  std::vector<std::string> n_cpu_moe, tensor_places;
   std::vector<std::string> overrides;
   std::string backend = "auto";
   std::string format = "md";
   int repetitions = 5;
+  bool cpu_moe = false;
   bool force_generic = false;
   bool no_warm_up = false;
   bool batched = false;

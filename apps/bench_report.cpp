@@ -19,11 +19,12 @@ struct Column {
   bool number;
 };
 constexpr Column kColumns[] = {
-    {"model_type", "model", 30, false},     {"model_size", "size", 10, true},    {"model_n_params", "params", 10, true},
-    {"backends", "backend", 10, false},     {"n_gpu_layers", "ngl", 4, true},    {"n_threads", "threads", 7, true},
-    {"n_batch", "n_batch", 7, true},        {"n_ubatch", "n_ubatch", 8, true},   {"type_k", "type_k", 6, true},
-    {"type_v", "type_v", 6, true},          {"flash_attn", "fa", 4, true},       {"devices", "dev", 8, false},
-    {"test", "test", 22, true},             {"avg_ts", "t/s", 20, true},         {"limit_share", "of limit", 8, true},
+    {"model_type", "model", 30, false},   {"model_size", "size", 10, true},  {"model_n_params", "params", 10, true},
+    {"backends", "backend", 10, false},   {"n_gpu_layers", "ngl", 4, true},  {"n_threads", "threads", 7, true},
+    {"n_batch", "n_batch", 7, true},      {"n_ubatch", "n_ubatch", 8, true}, {"type_k", "type_k", 6, true},
+    {"type_v", "type_v", 6, true},        {"flash_attn", "fa", 4, true},     {"n_cpu_moe", "n_cpu_moe", 9, true},
+    {"devices", "dev", 8, false},         {"test", "test", 22, true},        {"avg_ts", "t/s", 20, true},
+    {"limit_share", "of limit", 8, true},
 };
 constexpr const char* kTable = "llama_bench";
 
@@ -40,7 +41,8 @@ std::string cell(const std::string& field, const BenchRecord& record) {
     const double n = value;
     return n < 1e9 ? fmt::format("{:.2f} M", n * 1e-6) : fmt::format("{:.2f} B", n * 1e-9);
   }
-  if (field == "avg_ts") return fmt::format("{:.2f} ± {:.2f}", value.get<double>(), record.at("stddev_ts").get<double>());
+  if (field == "avg_ts")
+    return fmt::format("{:.2f} ± {:.2f}", value.get<double>(), record.at("stddev_ts").get<double>());
   if (field == "limit_share") return value.is_null() ? "-" : fmt::format("{:.1f} %", value.get<double>() * 100);
   if (value.is_boolean()) return value.get<bool>() ? "1" : "0";
   return value.is_string() ? value.get<std::string>() : value.dump();
@@ -130,7 +132,10 @@ void BenchReport::add_statement(const BenchRecord& record) {
       names += ", ";
       values += ", ";
     }
-    columns += fmt::format("  {} {}", name, value.is_string() ? "TEXT" : value.is_number_float() || value.is_null() ? "REAL" : "INTEGER");
+    columns += fmt::format("  {} {}", name,
+                           value.is_string()                            ? "TEXT"
+                           : value.is_number_float() || value.is_null() ? "REAL"
+                                                                        : "INTEGER");
     names += name;
     values += value.is_null() ? "NULL" : in_quotes(plain(value), '\'');
   }
@@ -141,15 +146,15 @@ void BenchReport::add_statement(const BenchRecord& record) {
 void print_batched_head() {
   fmt::print("|{:>6} |{:>6} |{:>5} |{:>7} |{:>9} |{:>10} |{:>9} |{:>10} |{:>9} |{:>10} |\n", "PP", "TG", "B", "N_KV",
              "T_PP s", "S_PP t/s", "T_TG s", "S_TG t/s", "T s", "S t/s");
-  fmt::print("|{:-<6}-|{:-<6}-|{:-<5}-|{:-<7}-|{:-<9}-|{:-<10}-|{:-<9}-|{:-<10}-|{:-<9}-|{:-<10}-|\n", "", "", "", "", "", "",
-             "", "", "", "");
+  fmt::print("|{:-<6}-|{:-<6}-|{:-<5}-|{:-<7}-|{:-<9}-|{:-<10}-|{:-<9}-|{:-<10}-|{:-<9}-|{:-<10}-|\n", "", "", "", "",
+             "", "", "", "", "", "");
   std::fflush(stdout);
 }
 
 void print_batched_row(const BatchedResult& r) {
   fmt::print("|{:>6} |{:>6} |{:>5} |{:>7} |{:>9.3f} |{:>10.2f} |{:>9.3f} |{:>10.2f} |{:>9.3f} |{:>10.2f} |\n",
-             r.test.n_prompt, r.test.n_generate, r.test.n_requests, r.test.n_cached(), r.prompt_seconds, r.prompt_rate(),
-             r.generate_seconds, r.generate_rate(), r.total_seconds(), r.rate());
+             r.test.n_prompt, r.test.n_generate, r.test.n_requests, r.test.n_cached(), r.prompt_seconds,
+             r.prompt_rate(), r.generate_seconds, r.generate_rate(), r.total_seconds(), r.rate());
   std::fflush(stdout);
 }
 

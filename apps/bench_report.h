@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How `glint bench` prints what was measured: llama-bench's five formats from one record a test, each line as soon as it
-// is known; and llama-batched-bench's table. Knows nothing of engines. Used by bench.cpp.
-// Tested by tests/integration/bench_test.py.
+// How `glint bench` prints what was measured: llama-bench's five formats from one record a test, each line as soon as
+// it is known; and llama-batched-bench's table. Knows nothing of engines. Used by bench.cpp. Tested by
+// tests/integration/bench_test.py.
 #pragma once
 
 #include <nlohmann/json.hpp>

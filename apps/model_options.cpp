@@ -60,6 +60,8 @@ EngineOptions to_engine_options(const ModelOptions& options, bool exact) {
                        .n_ubatch = options.n_ubatch};
   if (exact && result.backend == "auto") result.backend = "cpu";
   apply_device(options.device, result);
+  result.n_cpu_moe = options.cpu_moe ? -1 : options.n_cpu_moe;
+  result.tensor_places = options.tensor_places;
   result.n_gpu_layers = parse_gpu_layers(options.gpu_layers);
   const auto cache_type = [&](const std::string& name) {
     if (!name.empty()) return *dtype_from_name(name);

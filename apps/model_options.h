@@ -20,6 +20,9 @@ struct ModelOptions {
   std::string device;        // none, CUDA0, ...; empty: as the backend says
   std::string gpu_layers;    // -ngl: a number, auto or all; empty: auto
   bool force_generic = false;
+  bool cpu_moe = false;
+  int n_cpu_moe = 0;
+  std::vector<std::string> tensor_places;
   int n_threads = 0;
   int n_ctx = 0;
   int n_ubatch = 512;

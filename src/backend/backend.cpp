@@ -10,7 +10,8 @@ namespace glint {
 MachineMemory Backend::memory() const {
   // For the rest of the process, and so that the machine can breathe.
   constexpr int64_t kReserve = 300LL << 20;
-  return {.device = "CPU", .free_bytes = available_memory(), .reserve_bytes = kReserve};
+  return {
+      .is_host = true, .device = "CPU", .total_bytes = 0, .free_bytes = available_memory(), .reserve_bytes = kReserve};
 }
 
 int64_t Backend::weight_bytes(const HostTensor& tensor) const {

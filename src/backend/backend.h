@@ -34,6 +34,7 @@ class Buffer {
 
 /// The memory that a backend allocates from.
 struct MachineMemory {
+  bool is_host = true;        // the processor's, where files are mapped
   std::string device;         // as people are told: "CPU", "CUDA0 (NVIDIA H100 80GB HBM3)"
   int64_t total_bytes = 0;    // 0: not known
   int64_t free_bytes = 0;     // now

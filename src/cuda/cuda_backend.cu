@@ -86,7 +86,8 @@ class CudaBackend final : public Backend {
 
   // ---- the machine ----
   MachineMemory memory() const override {
-    return {.device = fmt::format("CUDA{} ({})", device_, card_.name),
+    return {.is_host = false,
+            .device = fmt::format("CUDA{} ({})", device_, card_.name),
             .total_bytes = static_cast<int64_t>(card_.totalGlobalMem),
             .free_bytes = cuda_free_bytes(device_),
             .reserve_bytes = kReserveBytes};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The part of bench.h that measures many requests at once, through the engine that serves them. One reader a request notes
-// when its ids come.
+// The part of bench.h that measures many requests at once, through the engine that serves them. One reader a request
+// notes when its ids come.
 #include <algorithm>
 #include <chrono>
 #include <random>

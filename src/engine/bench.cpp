@@ -148,8 +148,7 @@ void Bench::generate(int from, int count) {
 
 double Bench::least_seconds(const BenchTest& test) const {
   double total = 0;
-  for_each_step(test.depth, test.n_prompt,
-                [&](int first, int n) { total += roofline_.seconds(limits_, n, first); });
+  for_each_step(test.depth, test.n_prompt, [&](int first, int n) { total += roofline_.seconds(limits_, n, first); });
   for (int i = 0; i < test.n_generate; ++i) total += roofline_.seconds(limits_, 1, test.depth + test.n_prompt + i);
   return total;
 }

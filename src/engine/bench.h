@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Speed, measured as llama-bench and llama-batched-bench measure it, on one open engine: prompts and generation of random
-// ids at a depth, and many requests at once. Knows no flags and prints nothing. Used by apps/bench.cpp.
-// Tested by tests/unit/engine/bench_test.cpp.
+// Speed, measured as llama-bench and llama-batched-bench measure it, on one open engine: prompts and generation of
+// random ids at a depth, and many requests at once. Knows no flags and prints nothing. Used by apps/bench.cpp. Tested
+// by tests/unit/engine/bench_test.cpp.
 #pragma once
 
 #include <functional>

@@ -15,12 +15,14 @@ struct Engine::Impl {
     std::vector<Finding> findings;
     Placement placed = place_model(file, read_spec(file, findings), requested);
     backend = std::move(placed.backend);
+    host = std::move(placed.host);
     options = std::move(placed.options);
     plan = std::move(placed.plan);
     if (file.metadata().contains("tokenizer.ggml.model")) tokenizer.emplace(vocab_from_gguf(file.metadata()));
     if (options.on_plan) options.on_plan(plan);
-    model = load_model(file, *backend, /*nextn=*/false, options.on_load);
-    decoder.emplace(model, *backend, plan.decoder);
+    model = load_model(file, *backend,
+                       {.progress = options.on_load, .host = host.get(), .ffn_on_host = plan.decoder.ffn_on_host});
+    decoder.emplace(model, *backend, plan.decoder, host.get());
     decoder->warm_up();
     cached_ids.resize(static_cast<size_t>(options.n_sequences));
   }
@@ -29,6 +31,7 @@ struct Engine::Impl {
   EngineOptions options;
   MemoryPlan plan;
   std::unique_ptr<Backend> backend;
+  std::unique_ptr<Backend> host;  // null unless experts stay in host memory
   LoadedModel model;
   std::optional<Decoder> decoder;
   std::optional<Tokenizer> tokenizer;

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "model/load.h"
 #include "model/memory_plan.h"
@@ -17,10 +18,13 @@ struct EngineOptions {
   int card = 0;                 // of cuda
   bool generic_cards = false;   // cuda: only kernels that every card runs, with 99 KB of shared memory
   int n_gpu_layers = -1;        // -1: all where the backend is a card; 0: none, that is the CPU
-  int n_threads = 0;            // 0: the cores really available
-  int n_ctx = 0;                // tokens of cache; 0: what the model was trained for, lowered to what memory allows
-  int n_ubatch = 512;           // prompt tokens computed at once
-  int n_sequences = 1;          // sequences the cache can hold at the same time
+  int n_cpu_moe = 0;            // layers from the first whose experts stay in host memory; -1: all
+  std::vector<std::string> tensor_places =
+      {};               // "REGEX=CPU" or "REGEX=CUDA0", the first that is found in a name counts
+  int n_threads = 0;    // 0: the cores really available
+  int n_ctx = 0;        // tokens of cache; 0: what the model was trained for, lowered to what memory allows
+  int n_ubatch = 512;   // prompt tokens computed at once
+  int n_sequences = 1;  // sequences the cache can hold at the same time
   DType k_dtype = DType::kF16;
   DType v_dtype = DType::kF16;
   /// Told where the model goes and what it takes there, before weights are read.

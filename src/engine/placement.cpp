@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/cpu_info.h"
+#include "engine/expert_places.h"
 #include "make_backend.h"
 #include "model/kv_cache.h"
 
@@ -14,11 +15,12 @@ namespace {
 /// With less a model is of little use: `auto` takes the CPU, where there is more.
 constexpr int kUsefulContext = 4096;
 
-DecoderOptions decoder_options(const EngineOptions& options, int n_ctx) {
+DecoderOptions decoder_options(const EngineOptions& options, int n_ctx, const std::vector<bool>& on_host) {
   return {.n_ctx = n_ctx,
           .n_sequences = options.n_sequences,
           .max_tokens = std::min(options.n_ubatch, n_ctx),
-          .kv = {options.k_dtype, options.v_dtype}};
+          .kv = {options.k_dtype, options.v_dtype},
+          .ffn_on_host = on_host};
 }
 
 double mebibytes(int64_t bytes) {
@@ -28,11 +30,12 @@ double mebibytes(int64_t bytes) {
 [[noreturn]] void refuse(const MemoryPlanner& planner, const MemoryPlan& plan, const std::string& other_ways) {
   const std::string repairs = planner.repairs(plan.decoder);
   const std::string without = repairs.empty() ? "use a smaller model or quantisation" : repairs + " fits";
-  fail("a context of {} tokens in steps of {} needs {:.1f} MiB, but only {:.1f} MiB are free on {}: weights {:.1f}, "
-       "cache {:.1f}, working memory {:.1f}, the rest {:.1f}; {}{}",
-       plan.decoder.n_ctx, plan.decoder.max_tokens, mebibytes(plan.needed()), mebibytes(plan.machine.free_bytes),
-       plan.machine.device, mebibytes(plan.weights), mebibytes(plan.cache), mebibytes(plan.scratch + plan.workspace),
-       mebibytes(plan.machine.reserve_bytes), without, other_ways);
+  fail(
+      "a context of {} tokens in steps of {} needs {:.1f} MiB, but only {:.1f} MiB are free on {}: weights {:.1f}, "
+      "cache {:.1f}, working memory {:.1f}, the rest {:.1f}; {}{}",
+      plan.decoder.n_ctx, plan.decoder.max_tokens, mebibytes(plan.needed()), mebibytes(plan.machine.free_bytes),
+      plan.machine.device, mebibytes(plan.weights), mebibytes(plan.cache), mebibytes(plan.scratch + plan.workspace),
+      mebibytes(plan.machine.reserve_bytes), without, other_ways);
 }
 
 /// The first card that glint can use, if any.
@@ -49,26 +52,29 @@ void apply_gpu_layers(EngineOptions& options, int n_layers) {
   if (options.n_gpu_layers == 0) {
     options.backend = "cpu";
   } else if (options.n_gpu_layers < n_layers && options.backend != "cpu") {
-    fail("-ngl {}: a model's {} layers go to a card all together or not at all; use -ngl all, or -ngl 0 for the CPU",
-         options.n_gpu_layers, n_layers);
+    fail(
+        "-ngl {}: a model's {} layers go to a card all together or not at all; use -ngl all (with "
+        "--n-cpu-moe N where it is too large), or -ngl 0 for the CPU",
+        options.n_gpu_layers, n_layers);
   }
 }
 
 }  // namespace
 
-MemoryPlan fit_context(const MemoryPlanner& planner, const ModelSpec& spec, const EngineOptions& requested) {
+MemoryPlan fit_context(const MemoryPlanner& planner, const ModelSpec& spec, const EngineOptions& requested,
+                       const std::vector<bool>& on_host) {
   const char* other_ways = requested.backend == "cuda" ? "; -dev none takes the CPU" : "";
   if (requested.n_ctx > 0) {
-    const MemoryPlan plan = planner.plan(decoder_options(requested, requested.n_ctx));
+    const MemoryPlan plan = planner.plan(decoder_options(requested, requested.n_ctx, on_host));
     if (!plan.fits()) refuse(planner, plan, other_ways);
     return plan;
   }
-  const int n_ctx = planner.fitting_context(decoder_options(requested, spec.n_ctx_train), spec.n_ctx_train);
+  const int n_ctx = planner.fitting_context(decoder_options(requested, spec.n_ctx_train, on_host), spec.n_ctx_train);
   if (n_ctx == 0) {
     const int least = std::min(MemoryPlanner::kContextStep, spec.n_ctx_train);
-    refuse(planner, planner.plan(decoder_options(requested, least)), other_ways);
+    refuse(planner, planner.plan(decoder_options(requested, least, on_host)), other_ways);
   }
-  return planner.plan(decoder_options(requested, n_ctx));
+  return planner.plan(decoder_options(requested, n_ctx, on_host));
 }
 
 Placement place_model(const gguf::File& file, const ModelSpec& spec, const EngineOptions& requested) {
@@ -76,15 +82,19 @@ Placement place_model(const gguf::File& file, const ModelSpec& spec, const Engin
   if (options.n_threads == 0) options.n_threads = available_cores();
   check_kv_format(spec, {options.k_dtype, options.v_dtype});
   apply_gpu_layers(options, static_cast<int>(spec.layers.size()));
+  std::vector<bool> on_host = experts_on_host(spec, options);
   const auto make = [&](const std::string& name) {
     options.backend = name;
     return make_backend(name, {options.n_threads, options.card, options.generic_cards});
   };
   const auto place = [&](std::unique_ptr<Backend> backend) -> Placement {
-    const MemoryPlan plan = fit_context(MemoryPlanner(file, spec, *backend), spec, options);
+    if (backend->memory().is_host) on_host.clear();  // everything stays there
+    MemoryPlan plan = fit_context(MemoryPlanner(file, spec, *backend), spec, options, on_host);
     options.n_ctx = plan.decoder.n_ctx;
     options.n_ubatch = plan.decoder.max_tokens;
-    return {.backend = std::move(backend), .options = options, .plan = plan};
+    std::unique_ptr<Backend> host;
+    if (!on_host.empty()) host = make_backend("cpu", {.n_threads = options.n_threads});
+    return {.backend = std::move(backend), .host = std::move(host), .options = options, .plan = std::move(plan)};
   };
   if (options.backend != "auto") return place(make(options.backend));
   const std::vector<Card> cards = list_cards();
@@ -93,7 +103,12 @@ Placement place_model(const gguf::File& file, const ModelSpec& spec, const Engin
     std::unique_ptr<Backend> backend = make("cuda");
     const MemoryPlanner planner(file, spec, *backend);
     const int enough = options.n_ctx > 0 ? options.n_ctx : std::min(kUsefulContext, spec.n_ctx_train);
-    if (planner.plan(decoder_options(options, enough)).fits()) return place(std::move(backend));
+    const DecoderOptions least = decoder_options(options, enough, on_host);
+    if (planner.plan(least).fits()) return place(std::move(backend));
+    if (const std::optional<DecoderOptions> smaller = planner.with_experts_on_host(least)) {
+      on_host = smaller->ffn_on_host;
+      return place(std::move(backend));
+    }
   }
   return place(make("cpu"));
 }

@@ -19,12 +19,15 @@ RopeParams rope_params(const LayerSpec& layer, const float* inverse_frequency) {
 
 }  // namespace
 
-Decoder::Decoder(const LoadedModel& model, Backend& backend, const DecoderOptions& options)
+Decoder::Decoder(const LoadedModel& model, Backend& backend, const DecoderOptions& options, Backend* host)
     : model_(model),
       backend_(backend),
       options_(options),
       cache_(backend, model.spec, options),
-      scratch_(backend, model.spec, options) {
+      scratch_(backend, model.spec, options),
+      host_(options.n_on_host() > 0 ? host : nullptr) {
+  GLINT_CHECK(options.n_on_host() == 0 || host != nullptr);
+  if (host_ != nullptr) host_scratch_ = std::make_unique<Scratch>(*host_, model.spec, options);
   // Prediction asked for, then a file that has none: an Error of the user's; blocks that were not loaded: a bug.
   if (options.nextn && model.spec.nextn_layers.empty()) fail("the model has no prediction block (nextn)");
   GLINT_CHECK(!options.nextn || model.weights.nextn.size() == model.spec.nextn_layers.size());
@@ -33,7 +36,8 @@ Decoder::Decoder(const LoadedModel& model, Backend& backend, const DecoderOption
   backend.prepare(step_limits(model.spec, options));
   for (const std::vector<LayerSpec>* layers : {&model.spec.layers, &model.spec.nextn_layers}) {
     if (layers == &model.spec.nextn_layers && !options.nextn) break;
-    for (const LayerSpec& layer : *layers) rope_.push_back(rope_params(layer, scratch_.inverse_frequencies[rope_.size()]));
+    for (const LayerSpec& layer : *layers)
+      rope_.push_back(rope_params(layer, scratch_.inverse_frequencies[rope_.size()]));
   }
 }
 
@@ -99,6 +103,7 @@ void Decoder::run_layer(Tensor x, const LayerSpec& layer, const LayerWeights& we
                       attention, std::get<Weights>(weights.attention));
       },
       layer.attention);
+  if (options_.is_on_host(index)) return run_ffn_on_host(x, layer, weights, step);
   std::visit(
       [&](const auto& ffn) {
         using Weights = typename WeightsOf<std::decay_t<decltype(ffn)>>::type;
@@ -108,21 +113,39 @@ void Decoder::run_layer(Tensor x, const LayerSpec& layer, const LayerWeights& we
       layer.ffn);
 }
 
+void Decoder::run_ffn_on_host(Tensor x, const LayerSpec& layer, const LayerWeights& weights, const StepContext& step) {
+  const Tensor rows = host_scratch_->x.rows(0, x.n_rows);
+  const size_t bytes = static_cast<size_t>(x.n_rows) * static_cast<size_t>(x.width) * sizeof(float);
+  GLINT_CHECK(x.row_stride == x.width && rows.row_stride == x.width);
+  backend_.download(rows.data, x.data, bytes);
+  const StepContext there{*host_, step.spec, step.cache, step.rope};
+  std::visit(
+      [&](const auto& ffn) {
+        using Weights = typename WeightsOf<std::decay_t<decltype(ffn)>>::type;
+        run_ffn(there, rows, {batch_, spec().eps, weights.ffn_norm, weights.post_ffn_norm, host_scratch_->block}, ffn,
+                std::get<Weights>(weights.ffn));
+      },
+      layer.ffn);
+  backend_.upload(x.data, rows.data, bytes);
+}
+
 void Decoder::forward(std::span<const Row> rows) {
   if (rows.empty()) return;
   upload(rows);
   const Tensor x = scratch_.x.rows(0, batch_.n_tokens);
-  backend_.replay(static_cast<uint64_t>(batch_.n_tokens), [&] {
+  const auto run = [&] {
     backend_.embed(x, batch_.ids, spec().embedding_scale, model_.weights.embedding);
     for (size_t i = 0; i < spec().layers.size(); ++i) {
       run_layer(x, spec().layers[i], model_.weights.layers[i], static_cast<int>(i));
     }
-  });
+  };
+  if (host_ != nullptr) return run();
+  backend_.replay(static_cast<uint64_t>(batch_.n_tokens), run);
 }
 
 void Decoder::warm_up() {
+  if (backend_.recorded_tokens() == 0) return;
   const int n_recorded = std::min(backend_.recorded_tokens(), options_.max_tokens);
-  if (n_recorded == 0) return;
   std::vector<Row> rows;
   // Each size that is recorded twice; and a larger one, which takes other ways.
   for (int n = 1; n <= std::min(n_recorded + 1, options_.max_tokens); ++n) {

@@ -19,6 +19,8 @@
 
 namespace glint {
 
+struct StepContext;
+
 /// One row of a step. Rows of one sequence are consecutive, ascend by one in position, and continue what is cached or
 /// replace it from their first position on.
 struct Row {
@@ -29,11 +31,12 @@ struct Row {
 
 class Decoder {
  public:
-  /// `model` must outlive the decoder. Throws Error when memory does not suffice or a format cannot be cached.
-  Decoder(const LoadedModel& model, Backend& backend, const DecoderOptions& options);
+  /// `model` must outlive the decoder. `host` computes what options.ffn_on_host says, if anything. Throws Error when
+  /// memory does not suffice or a format cannot be cached.
+  Decoder(const LoadedModel& model, Backend& backend, const DecoderOptions& options, Backend* host = nullptr);
 
-  /// Runs what a backend sets up when it first meets it, so that nothing later allocates. Costs nothing where nothing is
-  /// recorded. Only before the first step.
+  /// Runs what a backend sets up when it first meets it, so that nothing later allocates. Costs nothing where nothing
+  /// is recorded. Only before the first step.
   void warm_up();
 
   /// Computes at most max_tokens rows and appends them to the cache. Throws Error, and changes nothing that was cached,
@@ -65,6 +68,8 @@ class Decoder {
  private:
   void check_rows(std::span<const Row> rows) const;
   void upload(std::span<const Row> rows);
+  /// The layer's feed-forward by the host's backend: the rows go there and back.
+  void run_ffn_on_host(Tensor x, const LayerSpec& layer, const LayerWeights& weights, const StepContext& step);
   /// x passes through one layer: attention, then feed-forward, each added to it.
   void run_layer(Tensor x, const LayerSpec& layer, const LayerWeights& weights, int index);
   std::span<const float> head_logits(Tensor hidden, std::span<const int> indices, const Weight& norm,
@@ -75,7 +80,9 @@ class Decoder {
   DecoderOptions options_;
   KvCache cache_;
   Scratch scratch_;
-  std::vector<RopeParams> rope_;  // [n_layers + n_nextn]
+  Backend* host_;                          // null: the backend computes everything
+  std::unique_ptr<Scratch> host_scratch_;  // the host's own; absent without it
+  std::vector<RopeParams> rope_;           // [n_layers + n_nextn]
   Batch batch_;
   std::vector<int32_t> host_rows_;       // of the step, as Scratch::rows
   std::vector<int32_t> uploaded_pages_;  // the page table as the backend has it

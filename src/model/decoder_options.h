@@ -3,8 +3,10 @@
 // How large a decoder is made: what its cache and working memory depend on besides the model. Fixed for its life.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "tensor/dtype.h"
 
@@ -21,7 +23,13 @@ struct DecoderOptions {
   int n_sequences = 1;
   int max_tokens = 512;  // rows of one step
   KvFormat kv = {};
-  bool nextn = false;  // the prediction block is used; load_model must have been told so
+  bool nextn = false;                  // the prediction block is used; load_model must have been told so
+  std::vector<bool> ffn_on_host = {};  // of each layer: its weights stay in host memory, where the CPU computes it
+
+  bool is_on_host(int layer) const {
+    return layer >= 0 && layer < static_cast<int>(ffn_on_host.size()) && ffn_on_host[static_cast<size_t>(layer)];
+  }
+  int n_on_host() const { return static_cast<int>(std::count(ffn_on_host.begin(), ffn_on_host.end(), true)); }
 };
 
 /// What an allocation of so many bytes takes; see Backend::allocation_bytes.

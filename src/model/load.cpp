@@ -59,15 +59,16 @@ int64_t bytes_of(const gguf::File& file, const TensorUse& use) {
 
 class Loader {
  public:
-  Loader(const gguf::File& file, Backend& backend, LoadedModel& model)
-      : file_(file), backend_(backend), model_(model) {}
+  Loader(const gguf::File& file, Backend& backend, const LoadOptions& options, LoadedModel& model)
+      : file_(file), backend_(backend), options_(options), model_(model) {}
 
   void bind(Weight& weight, const TensorUse& use) {
     const HostTensor* tensor = find_tensor(file_, use);
     if (tensor == nullptr) return;
-    weight = backend_.import_weight(part_of(*tensor, use.slice));
+    Backend& backend = is_on_host(use) ? *options_.host : backend_;
+    weight = backend.import_weight(part_of(*tensor, use.slice));
     if (const HostTensor* bias = find_bias(file_, use)) {
-      const Weight imported = backend_.import_weight(*bias);
+      const Weight imported = backend.import_weight(*bias);
       weight.bias = static_cast<const float*>(imported.data);
       // Both lifetimes in one owner.
       using Owners = std::pair<std::shared_ptr<const void>, std::shared_ptr<const void>>;
@@ -76,6 +77,10 @@ class Loader {
   }
 
  private:
+  bool is_on_host(const TensorUse& use) const {
+    const auto layer = static_cast<size_t>(use.ffn_of);
+    return use.ffn_of >= 0 && layer < options_.ffn_on_host.size() && options_.ffn_on_host[layer];
+  }
   HostTensor part_of(const HostTensor& tensor, const RowSlice& slice) {
     if (slice.is_view()) return view_rows(tensor, slice);
     HostTensor part = sliced_shape(tensor, slice);
@@ -86,6 +91,7 @@ class Loader {
 
   const gguf::File& file_;
   Backend& backend_;
+  const LoadOptions& options_;
   LoadedModel& model_;
 };
 
@@ -130,16 +136,17 @@ CheckedModel check_model(const gguf::File& file) {
   return checked;
 }
 
-LoadedModel load_model(const gguf::File& file, Backend& backend, bool nextn, const LoadProgress& progress) {
+LoadedModel load_model(const gguf::File& file, Backend& backend, const LoadOptions& options) {
+  const bool nextn = options.nextn;
   CheckedModel checked = check_model(file);
   LoadedModel model;
   model.spec = std::move(checked.spec);
   model.findings = std::move(checked.findings);
-  Loader loader(file, backend, model);
+  Loader loader(file, backend, options, model);
   int64_t done = 0, total = 0;
   for (const TensorUse& use : tensor_uses(model.spec, nextn)) total += bytes_of(file, use);
   visit_weights(model.weights, model.spec, nextn, [&](Weight& weight, const TensorUse& use) {
-    if (progress) progress(done, total);
+    if (options.progress) options.progress(done, total);
     loader.bind(weight, use);
     done += bytes_of(file, use);
   });

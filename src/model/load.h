@@ -37,9 +37,15 @@ struct LoadedModel {
 /// Told of bytes of the file that are imported; may throw to give up.
 using LoadProgress = std::function<void(int64_t done, int64_t total)>;
 
-/// `file` must outlive the model (weights may alias it). `nextn`: load the prediction blocks too, if the file has any.
-LoadedModel load_model(const gguf::File& file, Backend& backend, bool nextn = false,
-                       const LoadProgress& progress = nullptr);
+struct LoadOptions {
+  bool nextn = false;  // the prediction blocks too, if the file has any
+  LoadProgress progress = nullptr;
+  Backend* host = nullptr;  // takes the feed-forward of these layers
+  std::vector<bool> ffn_on_host = {};
+};
+
+/// `file` must outlive the model (weights may alias it).
+LoadedModel load_model(const gguf::File& file, Backend& backend, const LoadOptions& options = {});
 
 /// Checks one use against the file; returns nullptr for an absent optional tensor. Shared by load and plan.
 const HostTensor* find_tensor(const gguf::File& file, const TensorUse& use);

@@ -6,7 +6,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "backend/backend.h"
 #include "gguf/file.h"
@@ -43,6 +45,9 @@ class MemoryPlanner {
   MemoryPlan plan(const DecoderOptions& options) const;
   /// The longest context up to `most` with which all else fits, in steps of kContextStep tokens; 0: none does.
   int fitting_context(DecoderOptions options, int most) const;
+  /// `options` with the experts of the first layers on the host, as few as fit; absent if not even all do, or if there
+  /// are none, or if the host is the machine.
+  std::optional<DecoderOptions> with_experts_on_host(DecoderOptions options) const;
   /// Of the ways to make a plan fit, those that change one thing the least, as flags: "-c 65536 or -ctk q8_0". Empty:
   /// the weights alone are too much.
   std::string repairs(const DecoderOptions& options) const;
@@ -53,7 +58,8 @@ class MemoryPlanner {
   const ModelSpec& spec_;
   const Backend& backend_;
   MachineMemory machine_;
-  int64_t weights_ = 0;
+  std::vector<int64_t> ffn_weights_;  // of each layer
+  int64_t weights_ = 0;               // of all, these included
 };
 
 }  // namespace glint

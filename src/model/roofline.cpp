@@ -66,8 +66,7 @@ double Roofline::flops(int n_tokens, int n_past) const {
 
 double Roofline::seconds(const MachineLimits& limits, int n_tokens, int n_past) const {
   if (limits.bytes_per_second <= 0 || limits.flops_per_second <= 0) return 0;
-  return std::max(bytes(n_tokens, n_past) / limits.bytes_per_second,
-                  flops(n_tokens, n_past) / limits.flops_per_second);
+  return std::max(bytes(n_tokens, n_past) / limits.bytes_per_second, flops(n_tokens, n_past) / limits.flops_per_second);
 }
 
 }  // namespace glint

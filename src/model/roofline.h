@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The least time in which a machine could run a step: all weights and cached rows that it must read at the speed of its
-// memory, or all multiply-adds at the speed of its arithmetic, whichever takes longer. What is read or computed more than
-// once, norms, routing and launches count nothing: that is what a measured time is held against.
-// Used by engine/bench.cpp. Tested by tests/unit/model/roofline_test.cpp.
+// memory, or all multiply-adds at the speed of its arithmetic, whichever takes longer. What is read or computed more
+// than once, norms, routing and launches count nothing: that is what a measured time is held against. Used by
+// engine/bench.cpp. Tested by tests/unit/model/roofline_test.cpp.
 #pragma once
 
 #include <cstdint>
@@ -35,7 +35,7 @@ class Roofline {
     bool is_head = false;  // only rows whose logits are asked for pass through
   };
   struct Layer {
-    double row_bytes = 0;       // of the cache
+    double row_bytes = 0;        // of the cache
     double flops_of_a_pair = 0;  // of one query, all heads, with one cached token
     int window = 0;
   };

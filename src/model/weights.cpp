@@ -8,25 +8,25 @@ namespace {
 class BlockVisitor {
  public:
   BlockVisitor(const ModelSpec& model, int block, const BindWeight& bind)
-      : model_(model), prefix_("blk." + std::to_string(block) + "."), bind_(bind) {}
+      : model_(model), block_(block), prefix_("blk." + std::to_string(block) + "."), bind_(bind) {}
 
   void layer(LayerWeights& w, const LayerSpec& spec) {
     bind(w.attention_norm, "attn_norm.weight", {model_.d_model});
-    bind(w.ffn_norm, model_.ffn_norm_name + ".weight", {model_.d_model});
-    if (spec.post_norms) {
-      bind(w.post_attention_norm, "post_attention_norm.weight", {model_.d_model});
-      bind(w.post_ffn_norm, "post_ffw_norm.weight", {model_.d_model});
-    }
+    if (spec.post_norms) bind(w.post_attention_norm, "post_attention_norm.weight", {model_.d_model});
     if (const auto* gqa = std::get_if<GqaSpec>(&spec.attention)) {
       attention(w.attention.emplace<GqaWeights>(), *gqa);
     } else {
       attention(w.attention.emplace<MlaWeights>(), std::get<MlaSpec>(spec.attention));
     }
+    in_ffn_ = true;
+    bind(w.ffn_norm, model_.ffn_norm_name + ".weight", {model_.d_model});
+    if (spec.post_norms) bind(w.post_ffn_norm, "post_ffw_norm.weight", {model_.d_model});
     if (const auto* glu = std::get_if<GluSpec>(&spec.ffn)) {
       ffn(w.ffn.emplace<GluWeights>(), glu->d_ff, glu->fused_gate_up, "");
     } else {
       ffn(w.ffn.emplace<MoeLayerWeights>(), std::get<MoeSpec>(spec.ffn));
     }
+    in_ffn_ = false;
   }
 
   void nextn(NextnWeights& w, const LayerSpec& spec) {
@@ -35,28 +35,34 @@ class BlockVisitor {
     bind(w.embedding_norm, "nextn.enorm.weight", {model_.d_model});
     bind(w.hidden_norm, "nextn.hnorm.weight", {model_.d_model});
     bind_optional(w.head_norm, "nextn.shared_head_norm.weight", {model_.d_model});
-    bind_(w.embedding, {.name = prefix_ + "nextn.embed_tokens.weight",
-                        .dims = {model_.n_vocab, model_.d_model},
-                        .optional = true,
-                        .n_read = 1});
+    bind(w.embedding, TensorUse{.name = prefix_ + "nextn.embed_tokens.weight",
+                                .dims = {model_.n_vocab, model_.d_model},
+                                .optional = true,
+                                .n_read = 1});
     bind_optional(w.head, "nextn.shared_head_head.weight", {model_.n_vocab, model_.d_model});
   }
 
  private:
+  void bind(Weight& weight, TensorUse use) {
+    const bool of_trunk = block_ < static_cast<int>(model_.layers.size());
+    if (in_ffn_ && of_trunk) use.ffn_of = block_;
+    bind_(weight, use);
+  }
   void bind(Weight& weight, const std::string& name, std::vector<int64_t> dims, const std::string& bias = "") {
-    bind_(weight, {.name = prefix_ + name, .dims = std::move(dims), .bias = bias.empty() ? bias : prefix_ + bias});
+    bind(weight,
+         TensorUse{.name = prefix_ + name, .dims = std::move(dims), .bias = bias.empty() ? bias : prefix_ + bias});
   }
   void bind_optional(Weight& weight, const std::string& name, std::vector<int64_t> dims) {
-    bind_(weight, {.name = prefix_ + name, .dims = std::move(dims), .optional = true});
+    bind(weight, TensorUse{.name = prefix_ + name, .dims = std::move(dims), .optional = true});
   }
   void bind_slice(Weight& weight, const std::string& name, std::vector<int64_t> dims, RowSlice slice) {
-    bind_(weight, {.name = prefix_ + name, .dims = std::move(dims), .slice = slice});
+    bind(weight, TensorUse{.name = prefix_ + name, .dims = std::move(dims), .slice = slice});
   }
   void bind_experts(Weight& weight, const std::string& stem, std::vector<int64_t> dims, const MoeSpec& spec) {
-    bind_(weight, {.name = prefix_ + stem + ".weight",
-                   .dims = std::move(dims),
-                   .bias = spec.bias ? prefix_ + stem + ".bias" : "",
-                   .n_read = spec.route.top_k});
+    bind(weight, TensorUse{.name = prefix_ + stem + ".weight",
+                           .dims = std::move(dims),
+                           .bias = spec.bias ? prefix_ + stem + ".bias" : "",
+                           .n_read = spec.route.top_k});
   }
 
   void attention(GqaWeights& w, const GqaSpec& spec) {
@@ -129,19 +135,20 @@ class BlockVisitor {
   }
 
   const ModelSpec& model_;
+  int block_;
   std::string prefix_;
   const BindWeight& bind_;
+  bool in_ffn_ = false;
 };
 
 }  // namespace
 
 void visit_weights(ModelWeights& weights, const ModelSpec& spec, bool nextn, const BindWeight& bind) {
   // A tied table is also the head, which reads all of it.
-  bind(weights.embedding,
-       {.name = "token_embd.weight",
-        .dims = {spec.n_vocab, spec.d_model},
-        .is_head = spec.tied_head,
-        .n_read = spec.tied_head ? 0 : 1});
+  bind(weights.embedding, {.name = "token_embd.weight",
+                           .dims = {spec.n_vocab, spec.d_model},
+                           .is_head = spec.tied_head,
+                           .n_read = spec.tied_head ? 0 : 1});
   bind(weights.output_norm, {.name = "output_norm.weight", .dims = {spec.d_model}});
   if (spec.tied_head) {
     weights.head = weights.embedding;

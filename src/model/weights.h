@@ -73,7 +73,8 @@ struct TensorUse {
   std::string bias = {};  // name of its bias tensor, or empty; its shape is dims without the last
   RowSlice slice = {};
   bool is_head = false;  // only rows whose logits are asked for are multiplied with it
-  int n_read = 0;  // of dims[0], how many one generated token reads (a row, the chosen experts); 0: all
+  int ffn_of = -1;       // the layer of the trunk whose feed-forward this is a part of, its norms included
+  int n_read = 0;        // of dims[0], how many one generated token reads (a row, the chosen experts); 0: all
   std::vector<int64_t> bias_dims() const { return {dims.begin(), dims.end() - 1}; }
 };
 

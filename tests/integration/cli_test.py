@@ -86,6 +86,14 @@ class Devices(unittest.TestCase):
             self.assertEqual(done.returncode, 1, flags)
             self.assertIn(word, done.stderr)
 
+    def test_places_of_experts(self):
+        for flags in [["-cmoe"], ["-ncmoe", "3"], ["-ot", "exps=CPU"], ["-ot", "blk\\.1\\.=CUDA0,exps=CPU"]]:
+            ok("run", "-p", "A", "-n", "1", *flags)
+        for pattern, word in [("exps", "REGEX=CPU"), ("attn=CPU", "only experts"), ("(=CPU", "regular expression")]:
+            done = run("run", "-p", "A", "-n", "1", "-ot", pattern)
+            self.assertEqual(done.returncode, 1, pattern)
+            self.assertIn(word, done.stderr)
+
     def test_a_context_beyond_memory_names_one_that_fits(self):
         done = run("run", "-p", "A", "-n", "1", "-c", "2000000000", "-dev", "none")
         self.assertEqual(done.returncode, 1)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The engine on a card, emulated or real: it takes what its plan says and nothing later, refuses what does not fit before
-// it reads a weight, and serves many requests as it serves each alone.
+// The engine on a card, emulated or real: it takes what its plan says and nothing later, refuses what does not fit
+// before it reads a weight, and serves many requests as it serves each alone.
 #include "engine/engine.h"
 
 #include <gmock/gmock.h>
@@ -135,6 +135,34 @@ TEST_P(CudaEngine, PartOfTheLayersIsRefused) {
   EXPECT_EQ(open(part).options().backend, "cuda");
   part.n_gpu_layers = 0;
   EXPECT_EQ(open(part).options().backend, "cpu");
+}
+
+/// The same as all on the card, but for f16 inputs of products there.
+TEST_P(CudaEngine, ExpertsInHostMemoryGiveTheSameAnswer) {
+  const Ids ids = {5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+  const auto logits_of = [&](Engine& engine) {
+    std::vector<float> logits;
+    engine.for_each_logits(ids, true,
+                           [&](std::span<const float> row) { logits.insert(logits.end(), row.begin(), row.end()); });
+    return logits;
+  };
+  Engine all = open(options());
+  EngineOptions part = options();
+  part.tensor_places = {"ffn_.*_exps=CPU"};
+  const int64_t before = cuda_free_bytes(0);
+  Engine split = open(part);
+  const int n_moved = split.plan().decoder.n_on_host();
+  const bool has_experts = std::string(GetParam()) != "llama";
+  EXPECT_EQ(n_moved > 0, has_experts);
+  if (cuda_devices()[0].name == "emulated") {
+    EXPECT_EQ(before - cuda_free_bytes(0), split.plan().allocated());
+  }
+  if (has_experts) {
+    EXPECT_LT(split.plan().weights, all.plan().weights);
+  }
+  const std::vector<float> expected = logits_of(all), found = logits_of(split);
+  ASSERT_EQ(found.size(), expected.size());
+  for (size_t i = 0; i < found.size(); ++i) ASSERT_NEAR(found[i], expected[i], 0.02) << i;
 }
 
 TEST_P(CudaEngine, AutoTakesTheCard) {

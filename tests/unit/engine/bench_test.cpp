@@ -36,8 +36,7 @@ class BenchRun : public testing::Test {
 TEST_F(BenchRun, RunsEveryRepetitionAndLeavesTheCacheEmpty) {
   Bench bench(engine_, {1e9, 1e9}, {.n_batch = 48, .repetitions = 3});
   std::vector<std::pair<int, int>> told;
-  const BenchResult result =
-      bench.run({50, 4, 70}, [&](int done, int total) { told.emplace_back(done, total); });
+  const BenchResult result = bench.run({50, 4, 70}, [&](int done, int total) { told.emplace_back(done, total); });
   EXPECT_EQ(result.seconds.size(), 3u);
   EXPECT_GT(result.mean_rate(), 0);
   EXPECT_GT(result.least_seconds, 0);

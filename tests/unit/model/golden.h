@@ -108,7 +108,7 @@ struct Instance {
       : image(std::move(kept)),
         file(std::move(opened)),
         backend(std::move(made)),
-        model(load_model(file, *backend, options.nextn)) {
+        model(load_model(file, *backend, {.nextn = options.nextn})) {
     decoder = std::make_unique<Decoder>(model, *backend, options);
   }
 

@@ -112,7 +112,7 @@ TEST_P(PlanEveryModel, EqualsWhatIsAllocated) {
   const gguf::File& file = golden::source(GetParam());
   RecordingBackend backend(make_ref_backend());
   const bool nextn = GetParam() == "glm4_moe" || GetParam() == "glm4_moe_lite_mtp";
-  const LoadedModel model = load_model(file, backend, nextn);
+  const LoadedModel model = load_model(file, backend, {.nextn = nextn});
   ASSERT_EQ(backend.allocated_bytes, 0);  // weights are used where the file lies
   const DecoderOptions options{.n_ctx = 200, .n_sequences = 3, .max_tokens = 17, .kv = kF16, .nextn = nextn};
   const Decoder decoder(model, backend, options);

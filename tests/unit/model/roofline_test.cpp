@@ -50,7 +50,8 @@ TEST_F(RooflineTest, AttentionGrowsWithWhatIsCached) {
   const ModelSpec spec = spec_of(file);
   const Roofline roofline(file, spec, kF16);
   EXPECT_DOUBLE_EQ(roofline.flops(1, 100) - roofline.flops(1, 0), 100 * 2 * (2.0 * spec.n_heads * 2 * 64));
-  EXPECT_DOUBLE_EQ(roofline.bytes(1, 100) - roofline.bytes(1, 0), 100.0 * static_cast<double>(kv_bytes_per_token(spec, kF16)));
+  EXPECT_DOUBLE_EQ(roofline.bytes(1, 100) - roofline.bytes(1, 0),
+                   100.0 * static_cast<double>(kv_bytes_per_token(spec, kF16)));
 }
 
 TEST_F(RooflineTest, WindowsBoundIt) {

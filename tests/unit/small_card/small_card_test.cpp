@@ -65,6 +65,24 @@ TEST_F(SmallCard, ContextIsChosenToFit) {
   EXPECT_LT(n_ctx, set.n_ctx * 11 / 10);  // buffers come in whole pieces
 }
 
+TEST_F(SmallCard, AutoLeavesExpertsInHostMemoryWhereThatMakesItFit) {
+  EngineOptions all = options("cuda");
+  all.n_ctx = 8192;  // so that the cache, not loading, is what needs most
+  const MemoryPlan plan = open(all).plan();
+  emulated_set_memory(static_cast<size_t>(plan.needed()) - 1);
+  try {
+    open(all);
+    FAIL() << "it fitted";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("--n-cpu-moe 2"));  // the first layer has none
+  }
+  EngineOptions chosen = all;
+  chosen.backend = "auto";
+  const Engine engine = open(chosen);
+  EXPECT_EQ(engine.options().backend, "cuda");
+  EXPECT_EQ(engine.plan().decoder.n_on_host(), 1);
+}
+
 TEST_F(SmallCard, AutoTakesTheProcessorWhereTheCardIsTooSmall) {
   emulated_set_memory(size_t{1} << 20);
   EXPECT_EQ(open(options("auto")).options().backend, "cpu");
