@@ -107,7 +107,7 @@ void add_bench_flags(CLI::App& command, BenchCommand& o) {
   list("--cache-type-v", o.cache_type_v, "-ctv: likewise", "TYPE");
   list("-t,--threads", o.n_threads, "threads (default: the cores really available)");
   list("--n-gpu-layers", o.gpu_layers, "-ngl: all (99) or 0");
-  list("--device", o.devices, "-dev: none (the CPU) or a card, like CUDA0", "NAME");
+  list("--device", o.devices, "-dev: none (the CPU) or a card, like CUDA0", "NAME")->envname("LLAMA_ARG_DEVICE");
   list("--flash-attn", o.flash_attn, "-fa: accepted; attention never stores its scores", "0|1");
   list("--n-cpu-moe", o.n_cpu_moe,
        "-ncmoe: on a card: layers from the first whose experts stay in host memory (default 0)");

@@ -25,7 +25,7 @@ int64_t in_mebibytes(int64_t bytes) {
 void apply_device(const std::string& device, EngineOptions& options) {
   if (device.empty()) return;
   if (device == "none") {
-    options.backend = "cpu";
+    if (options.backend != "ref") options.backend = "cpu";
     return;
   }
   if (device.find(',') != std::string::npos) fail("--device {}: a model runs on one card; name one", device);

@@ -76,7 +76,8 @@ Engine open_engine(gguf::File file, EngineOptions options) {
   CatchInterrupt interrupt;
   ProgressBar bar("loading the model", /*after_seconds=*/2);
   options.on_plan = [](const MemoryPlan& plan) {
-    if (plan.machine.device != "CPU") inform("{}", describe(plan));
+    if (!plan.machine.is_host) inform("{}", describe(plan));
+    if (!plan.note.empty()) inform("{}", plan.note);
   };
   options.on_load = [&](int64_t done, int64_t total) {
     if (interrupt.flag()) fail("cancelled while loading the model");

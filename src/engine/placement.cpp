@@ -97,6 +97,7 @@ Placement place_model(const gguf::File& file, const ModelSpec& spec, const Engin
     return {.backend = std::move(backend), .host = std::move(host), .options = options, .plan = std::move(plan)};
   };
   if (options.backend != "auto") return place(make(options.backend));
+  std::string note;
   const std::vector<Card> cards = list_cards();
   if (const Card* card = usable(cards)) {
     options.card = card->index;
@@ -109,8 +110,15 @@ Placement place_model(const gguf::File& file, const ModelSpec& spec, const Engin
       on_host = smaller->ffn_on_host;
       return place(std::move(backend));
     }
+    const MemoryPlan missed = planner.plan(least);
+    const std::string repairs = planner.repairs(least);
+    note = fmt::format("the CPU computes: {} tokens of context need {:.1f} MiB, and {:.1f} are free on {}{}",
+                       least.n_ctx, mebibytes(missed.needed()), mebibytes(missed.machine.free_bytes),
+                       missed.machine.device, repairs.empty() ? "" : "; " + repairs + " fits there");
   }
-  return place(make("cpu"));
+  Placement placed = place(make("cpu"));
+  placed.plan.note = note;
+  return placed;
 }
 
 }  // namespace glint

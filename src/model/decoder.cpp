@@ -151,6 +151,7 @@ void Decoder::warm_up() {
   for (int n = 1; n <= std::min(n_recorded + 1, options_.max_tokens); ++n) {
     if (n > options_.n_ctx) break;
     rows.push_back({0, n - 1, 0});
+    if (host_ != nullptr && n > 1 && n <= n_recorded) continue;  // nothing is recorded then
     for (int i = 0; i < 2; ++i) {
       forward(rows);
       truncate(0, 0);

@@ -102,7 +102,8 @@ int MemoryPlanner::fitting_context(DecoderOptions options, int most) const {
     return plan(options).fits();
   };
   if (fits(most)) return most;
-  int low = 0, high = (most + kContextStep - 1) / kContextStep;  // in steps; low fits (or is 0), high does not
+  // In steps: low fits (or is 0), high does not.
+  int low = 0, high = static_cast<int>((int64_t{most} + kContextStep - 1) / kContextStep);
   while (high - low > 1) {
     const int middle = low + (high - low) / 2;
     (fits(middle * kContextStep) ? low : high) = middle;

@@ -26,6 +26,7 @@ struct MemoryPlan {
   int64_t cache = 0;
   int64_t scratch = 0;    // of the decoder
   int64_t workspace = 0;  // of the backend
+  std::string note = {};  // why it is not where one might expect it; empty: it is
 
   /// When all is loaded.
   int64_t allocated() const { return weights + cache + scratch + workspace; }

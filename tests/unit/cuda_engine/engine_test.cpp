@@ -32,6 +32,12 @@ class CudaEngine : public testing::TestWithParam<const char*> {
     options.n_ubatch = 16;
     return options;
   }
+  /// The emulated card takes what is asked for alone; on a real one kernels take some when they first run, and small
+  /// allocations share pieces.
+  static void expect_taken(int64_t found, int64_t expected) {
+    const bool emulated = cuda_devices()[0].name == "emulated";
+    EXPECT_NEAR(static_cast<double>(found), static_cast<double>(expected), emulated ? 0 : 160 << 20);
+  }
   Engine open(const EngineOptions& options) const {
     return Engine::open(gguf::File::open(batch::path_of(GetParam())), options);
   }
@@ -76,18 +82,14 @@ TEST_P(CudaEngine, TakesWhatIsPlannedAndNothingLater) {
   };
   Engine engine = open(many);
   EXPECT_EQ(told.allocated(), engine.plan().allocated());
-  EXPECT_EQ(free_when_told, before);  // no weight was read
+  expect_taken(before - free_when_told, 0);  // no weight was read
   const int64_t ready = cuda_free_bytes(0);
-  if (cuda_devices()[0].name == "emulated") {
-    EXPECT_EQ(before - ready, told.allocated());
-  } else {  // small allocations share pieces
-    EXPECT_LE(before - ready, told.needed());
-  }
+  expect_taken(before - ready, told.allocated());
   Session session(engine);
   session.sync(Ids{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21});
   engine.decoder().forward(std::vector<Row>{{5, 21, 0}, {6, 0, 1}, {7, 0, 2}});
   engine.decoder().logits(std::vector<int>{0, 1, 2});
-  EXPECT_EQ(cuda_free_bytes(0), ready);
+  expect_taken(ready - cuda_free_bytes(0), 0);
 }
 
 TEST_P(CudaEngine, RefusesWhatDoesNotFitBeforeReading) {
@@ -104,7 +106,7 @@ TEST_P(CudaEngine, RefusesWhatDoesNotFitBeforeReading) {
     EXPECT_THAT(error.what(), HasSubstr("-dev none"));
   }
   EXPECT_FALSE(told);
-  EXPECT_EQ(cuda_free_bytes(0), before);
+  expect_taken(before - cuda_free_bytes(0), 0);
 }
 
 TEST_P(CudaEngine, LoadingThatIsGivenUpGivesAllBack) {
@@ -119,7 +121,7 @@ TEST_P(CudaEngine, LoadingThatIsGivenUpGivesAllBack) {
   };
   EXPECT_THROW(open(cancelled), Error);
   EXPECT_GT(last, 0);
-  EXPECT_EQ(cuda_free_bytes(0), before);
+  expect_taken(before - cuda_free_bytes(0), 0);
 }
 
 TEST_P(CudaEngine, PartOfTheLayersIsRefused) {
@@ -154,9 +156,7 @@ TEST_P(CudaEngine, ExpertsInHostMemoryGiveTheSameAnswer) {
   const int n_moved = split.plan().decoder.n_on_host();
   const bool has_experts = std::string(GetParam()) != "llama";
   EXPECT_EQ(n_moved > 0, has_experts);
-  if (cuda_devices()[0].name == "emulated") {
-    EXPECT_EQ(before - cuda_free_bytes(0), split.plan().allocated());
-  }
+  expect_taken(before - cuda_free_bytes(0), split.plan().allocated());
   if (has_experts) {
     EXPECT_LT(split.plan().weights, all.plan().weights);
   }

@@ -85,7 +85,9 @@ TEST_F(SmallCard, AutoLeavesExpertsInHostMemoryWhereThatMakesItFit) {
 
 TEST_F(SmallCard, AutoTakesTheProcessorWhereTheCardIsTooSmall) {
   emulated_set_memory(size_t{1} << 20);
-  EXPECT_EQ(open(options("auto")).options().backend, "cpu");
+  const Engine engine = open(options("auto"));
+  EXPECT_EQ(engine.options().backend, "cpu");
+  EXPECT_THAT(engine.plan().note, testing::HasSubstr("CUDA0"));
   EXPECT_THROW(open(options("cuda")), Error);
 }
 
