@@ -32,7 +32,8 @@ Decoder::Decoder(const LoadedModel& model, Backend& backend, const DecoderOption
   if (options.nextn && model.spec.nextn_layers.empty()) fail("the model has no prediction block (nextn)");
   GLINT_CHECK(!options.nextn || model.weights.nextn.size() == model.spec.nextn_layers.size());
   host_rows_.reserve(3 * static_cast<size_t>(options.max_tokens));
-  host_logits_ = backend.allocate_host(Scratch::kLogitRows * static_cast<size_t>(model.spec.n_vocab) * sizeof(float));
+  const auto n_rows = static_cast<size_t>(std::max(Scratch::kLogitRows, options.n_sequences));
+  host_logits_ = backend.allocate_host(n_rows * static_cast<size_t>(model.spec.n_vocab) * sizeof(float));
   backend.prepare(step_limits(model.spec, options));
   for (const std::vector<LayerSpec>* layers : {&model.spec.layers, &model.spec.nextn_layers}) {
     if (layers == &model.spec.nextn_layers && !options.nextn) break;

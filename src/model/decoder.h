@@ -87,7 +87,7 @@ class Decoder {
   std::vector<int32_t> host_rows_;       // of the step, as Scratch::rows
   std::vector<int32_t> uploaded_pages_;  // the page table as the backend has it
   std::vector<Segment> host_segments_;   // of the step
-  std::unique_ptr<Buffer> host_logits_;  // grows to the most that was asked for
+  std::unique_ptr<Buffer> host_logits_;  // one row a sequence; grows where more are asked for
 };
 
 }  // namespace glint

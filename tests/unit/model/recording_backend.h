@@ -26,6 +26,7 @@ class RecordingBackend : public Backend {
     ++n_allocations;
     return inner_->allocate(bytes);
   }
+  std::unique_ptr<Buffer> allocate_host(size_t bytes) override { return inner_->allocate_host(bytes); }
   void upload(void* destination, const void* source, size_t bytes) override {
     inner_->upload(destination, source, bytes);
   }
