@@ -16,7 +16,7 @@
 #include "apps/prompt.h"
 #include "apps/terminal.h"
 #include "base/check.h"
-#include "text/thinking.h"
+#include "text/reply_parser.h"
 
 namespace glint::app {
 namespace {
@@ -153,22 +153,22 @@ class Chat {
       inform("stopped while reading");
       return;
     }
-    ThinkingSplitter splitter(prompt.thinking);
+    ReplyParser parser(ReplyFormat::detect(template_.source()), {.inside_thinking = prompt.thinking});
     std::string thinking, content;
-    const auto show = [&](const ThinkingSplit& split) {
-      if (!split.thinking.empty()) fmt::print("{}", dimmed(split.thinking));
-      if (content.empty() && !split.answer.empty() && !thinking.empty()) fmt::print("\n");
-      if (!split.answer.empty()) fmt::print("{}", split.answer);
+    const auto show = [&](const ReplyDelta& delta) {
+      if (!delta.reasoning.empty()) fmt::print("{}", dimmed(delta.reasoning));
+      if (content.empty() && !delta.content.empty() && !thinking.empty()) fmt::print("\n");
+      if (!delta.content.empty()) fmt::print("{}", delta.content);
       std::fflush(stdout);
-      thinking += split.thinking;
-      content += split.answer;
+      thinking += delta.reasoning;
+      content += delta.content;
     };
     const GenerateResult result = session_.generate(
         sampler, make_generate_options(options_.generation), [&](const Piece& piece) {
-          show(splitter.push(piece.text));
+          show(parser.push(piece.text));
           return true;
         }, &interrupt.flag());
-    show(splitter.finish());
+    show(parser.finish());
     fmt::print("\n");
     Json message = {{"role", "assistant"}, {"content", content}};
     if (!thinking.empty()) message["reasoning_content"] = thinking;
