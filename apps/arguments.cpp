@@ -89,11 +89,6 @@ const std::map<std::string_view, std::string_view> kRefused = {
     {"--control-vector", "control vectors are not supported"},
     {"--mmproj", "images are not supported"},
     {"--model-draft", "draft models are not supported"},
-    {"--grammar", "grammars are not supported yet"},
-    {"--grammar-file", "grammars are not supported yet"},
-    {"--json-schema", "JSON schemas are not supported yet"},
-    {"-j", "JSON schemas are not supported yet"},
-    {"--json-schema-file", "JSON schemas are not supported yet"},
     {"--rpc", "remote backends are not supported"},
 };
 

@@ -143,7 +143,7 @@ class Chat {
   }
 
   void answer() {
-    const ChatIds prompt = render_ids(template_, engine_.tokenizer(), messages_, variables_);
+    ChatIds prompt = render_ids(template_, engine_.tokenizer(), messages_, variables_);
     Sampler sampler = make_sampler(options_.generation, engine_);
     for (int32_t id : prompt.ids) sampler.accept(id);
     CatchInterrupt interrupt;
@@ -153,7 +153,10 @@ class Chat {
       inform("stopped while reading");
       return;
     }
-    ReplyParser parser(ReplyFormat::detect(template_.source()), {.inside_thinking = prompt.thinking});
+    const GenerateOptions generate = make_generate_options(options_.generation, engine_, prompt.format, prompt.thinking);
+    // What a grammar wrote is content, whatever it looks like.
+    if (generate.constraint) prompt.format.thinking_anywhere = false;
+    ReplyParser parser(prompt.format, {.inside_thinking = prompt.thinking == ThinkingStart::kInside});
     std::string thinking, content;
     const auto show = [&](const ReplyDelta& delta) {
       if (!delta.reasoning.empty()) fmt::print("{}", dimmed(delta.reasoning));
@@ -164,7 +167,7 @@ class Chat {
       content += delta.content;
     };
     const GenerateResult result = session_.generate(
-        sampler, make_generate_options(options_.generation), [&](const Piece& piece) {
+        sampler, generate, [&](const Piece& piece) {
           show(parser.push(piece.text));
           return true;
         }, &interrupt.flag());

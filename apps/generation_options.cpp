@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/generation_options.h"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 
+#include "apps/model_options.h"
 #include "base/check.h"
+#include "engine/constraint.h"
 
 namespace glint::app {
 namespace {
@@ -33,6 +36,24 @@ std::pair<int32_t, float> parse_bias(const std::string& text) {
     }
   }
   fail("--logit-bias \"{}\": expected ID+BIAS or ID-BIAS, like 15043+1 or 15043-inf", text);
+}
+
+/// Null when no flag asks for one.
+std::shared_ptr<const Constraint> constraint_of(const GenerationOptions& options, const Engine& engine,
+                                                const ReplyFormat& format, ThinkingStart thinking) {
+  const std::string* texts[] = {&options.grammar, &options.grammar_file, &options.json_schema, &options.json_schema_file};
+  const auto n_given = std::ranges::count_if(texts, [](const std::string* text) { return !text->empty(); });
+  if (n_given == 0) return nullptr;
+  if (n_given > 1) fail("give one of --grammar, --grammar-file, --json-schema and --json-schema-file");
+  ConstraintSpec spec;
+  spec.thinking = thinking;
+  if (!options.grammar.empty() || !options.grammar_file.empty()) {
+    spec.kind = ConstraintSpec::Kind::kGbnf;
+    spec.text = options.grammar_file.empty() ? options.grammar : read_text_file(options.grammar_file);
+  } else {
+    spec.text = options.json_schema_file.empty() ? options.json_schema : read_text_file(options.json_schema_file);
+  }
+  return ConstraintCompiler(engine.tokenizer().vocab(), engine.model().spec.n_vocab, format).compile(spec);
 }
 
 }  // namespace
@@ -79,6 +100,14 @@ void add_generation_options(CLI::App& command, GenerationOptions& options) {
       "the same in letters: edskypmxt")->type_name("LETTERS")->group("Sampling");
   command.add_option("--logit-bias", options.logit_bias, "-l: ID+BIAS or ID-BIAS, -inf bans; repeatable")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->expected(1)->type_name("TEXT")->group("Sampling");
+  const char* group = "Structured output";
+  command.add_option("--grammar", options.grammar, "output must be a text of this grammar (GBNF)")->type_name("GBNF")->group(group);
+  command.add_option("--grammar-file", options.grammar_file, "the same in a file")->type_name("FILE")->group(group);
+  command.add_option("-j,--json-schema", options.json_schema, "output must be JSON of this schema; {} is any JSON")
+      ->type_name("SCHEMA")->group(group);
+  command.add_option("--json-schema-file", options.json_schema_file, "-jf: the same in a file")->type_name("FILE")->group(group);
+  command.add_option("--reasoning-budget", options.reasoning_budget, "tokens of thinking after which it is closed; -1: no limit")
+      ->type_name("N")->check(CLI::Range(-1, std::numeric_limits<int>::max()));
   command.add_flag("--ignore-eos", options.ignore_eos, "never end before -n");
   command.add_flag("--special", options.special, "-sp: show control tokens' text");
   command.add_option("-r,--reverse-prompt", options.stop_strings, "stop at this text; repeatable")
@@ -98,11 +127,24 @@ Sampler make_sampler(const GenerationOptions& options, const Engine& engine, boo
   return Sampler(std::move(resolved), std::move(vocab));
 }
 
-GenerateOptions make_generate_options(const GenerationOptions& options) {
-  return {.n_predict = options.n_predict,
-          .ignore_eos = options.ignore_eos,
-          .show_special = options.special,
-          .stop_strings = options.stop_strings};
+GenerateOptions make_generate_options(const GenerationOptions& options, const Engine& engine, const ReplyFormat& format,
+                                      ThinkingStart thinking) {
+  GenerateOptions made{.n_predict = options.n_predict,
+                       .ignore_eos = options.ignore_eos,
+                       .show_special = options.special,
+                       .shown_ids = {},
+                       .stop_strings = options.stop_strings,
+                       .constraint = constraint_of(options, engine, format, thinking),
+                       .thinking_budget = {}};
+  if (!engine.has_vocabulary()) return made;
+  const Tokenizer& tokenizer = engine.tokenizer();
+  made.shown_ids = shown_marker_ids(format, tokenizer.vocab());
+  if (options.reasoning_budget < 0 || thinking == ThinkingStart::kNone) return made;
+  made.thinking_budget = {.n_tokens = options.reasoning_budget,
+                          .end_ids = tokenizer.encode(format.thinking.close, {.parse_special = true}),
+                          .tags = format.thinking,
+                          .inside = thinking == ThinkingStart::kInside};
+  return made;
 }
 
 std::string describe(const Timings& timings) {

@@ -3,7 +3,6 @@
 
 #include "apps/model_options.h"
 #include "base/check.h"
-#include "text/thinking.h"
 
 namespace glint::app {
 
@@ -71,8 +70,9 @@ ChatIds render_ids(const ChatTemplate& chat_template, const Tokenizer& tokenizer
   input.messages = &messages;
   input.variables = &variables;
   const ChatPrompt prompt = chat_template.render(input);
+  const ReplyFormat format = ReplyFormat::detect(chat_template.source());
   return {tokenizer.encode(prompt.text, {.add_special = true, .parse_special = true, .single_bos = true, .literal = prompt.literal}),
-          ends_inside_thinking(prompt.text)};
+          format, thinking_start(prompt.text, format)};
 }
 
 }  // namespace glint::app

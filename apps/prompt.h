@@ -13,6 +13,7 @@
 
 #include "engine/engine.h"
 #include "text/chat.h"
+#include "text/reply_format.h"
 
 namespace glint::app {
 
@@ -43,7 +44,8 @@ nlohmann::ordered_json system_messages(const PromptOptions& options);
 
 struct ChatIds {
   std::vector<int32_t> ids;
-  bool thinking = false;  // the prompt ends inside an opened thinking tag
+  ReplyFormat format;  // of the template
+  ThinkingStart thinking = ThinkingStart::kNone;
 };
 ChatIds render_ids(const ChatTemplate& chat_template, const Tokenizer& tokenizer, const nlohmann::ordered_json& messages,
                    const nlohmann::ordered_json& variables);

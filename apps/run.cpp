@@ -32,15 +32,16 @@ struct RunOptions {
 constexpr const char* kDemoPrompt = "Once upon a time";
 constexpr int kDemoTokens = 400;  // a story ends by itself before that
 
-std::vector<int32_t> prompt_ids(const RunOptions& options, const Engine& engine, const std::string& text) {
-  if (!options.ids.empty()) return parse_ids(options.ids);
+ChatIds prompt_ids(const RunOptions& options, const Engine& engine, const std::string& text) {
+  if (!options.ids.empty()) return {.ids = parse_ids(options.ids), .format = {}};
   if (options.prompt.is_chat()) {
     const ChatTemplate chat = chat_template(options.prompt, engine.file());
     nlohmann::ordered_json messages = system_messages(options.prompt);
     messages.push_back({{"role", "user"}, {"content", text}});
-    return render_ids(chat, engine.tokenizer(), messages, template_variables(options.prompt, chat)).ids;
+    return render_ids(chat, engine.tokenizer(), messages, template_variables(options.prompt, chat));
   }
-  return engine.tokenizer().encode(text, {.add_special = true, .parse_special = true, .single_bos = true, .literal = {}});
+  return {.ids = engine.tokenizer().encode(text, {.add_special = true, .parse_special = true, .single_bos = true, .literal = {}}),
+          .format = {}};
 }
 
 void print_timings(const Timings& timings) {
@@ -80,7 +81,9 @@ void run(RunOptions& options, bool has_text) {
         std::max<int64_t>(train, kPageTokens), static_cast<int64_t>(text.size()) + 8192 + options.generation.n_predict));
   }
   Engine engine = open_engine(std::move(file), engine_options);
-  const std::vector<int32_t> ids = prompt_ids(options, engine, text);
+  const ChatIds prompt = prompt_ids(options, engine, text);
+  const std::vector<int32_t>& ids = prompt.ids;
+  const GenerateOptions generate = make_generate_options(options.generation, engine, prompt.format, prompt.thinking);
   Sampler sampler = make_sampler(options.generation, engine, /*ban=*/!options.print_ids);
   for (int32_t id : ids) sampler.accept(id);
 
@@ -94,7 +97,7 @@ void run(RunOptions& options, bool has_text) {
   if (demo) fmt::print("{}", dimmed(text));
   std::fflush(stdout);
   const GenerateResult result = session.generate(
-      sampler, make_generate_options(options.generation), [&](const Piece& piece) {
+      sampler, generate, [&](const Piece& piece) {
         if (options.print_ids || piece.text.empty()) return true;
         std::fwrite(piece.text.data(), 1, piece.text.size(), stdout);
         return std::fflush(stdout) == 0;

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/thread_pool.h"
+#include "engine/guide.h"
 #include "engine/model_fingerprint.h"
 #include "engine/stored_pages.h"
 
@@ -27,21 +28,20 @@ constexpr int kMostCompletions = 128;
 struct Choice {
   int32_t id = -1;
   std::optional<TokenLogprobs> logprobs;
-  std::string error;  // of the answer's own sampler or mask: nobody else's concern
+  std::string error;  // of the answer's own sampler or constraint: nobody else's concern
 };
 
 /// One completion, from submit() to its last event.
 struct Answer : Job {
   Answer(const Vocab* vocab, const GenerateOptions& output, Sampler chooser)
-      : generation(vocab, output), sampler(std::move(chooser)) {}
+      : generation(vocab, output), sampler(std::move(chooser)), guide(output, vocab) {}
 
   Generation generation;
   Sampler sampler;
-  std::unique_ptr<TokenMask> mask;
+  Guide guide;
   std::shared_ptr<EventQueue> events;
   int completion = 0;
   int n_logprobs = -1;
-  std::vector<uint32_t> allowed;  // [n_vocab / 32] under a mask
   Choice choice;
   std::vector<int> message_ends;
   Clock::time_point submitted = Clock::now();
@@ -59,12 +59,7 @@ void choose(Answer& answer, std::span<const float> logits) {
   answer.choice = {};
   if (answer.generation.is_over()) return;  // it was to say nothing
   try {
-    if (answer.mask) {
-      answer.allowed.resize((logits.size() + 31) / 32);
-      answer.mask->allowed(answer.allowed);
-    }
-    const int32_t id = answer.sampler.sample(logits, answer.allowed);
-    if (answer.mask) answer.mask->accept(id);
+    const int32_t id = answer.guide.choose(answer.sampler, logits);
     answer.choice.id = id;
     if (answer.n_logprobs >= 0) {
       answer.choice.logprobs = {.chosen = log_probability(logits, id),
@@ -116,7 +111,15 @@ class BatchEngine::Impl {
   bool take_submitted();
   void sweep();
   bool step();
-  std::span<const float> compute(std::span<const Scheduler::Share> plan, std::span<const int> last_rows);
+  std::span<const float> compute(std::span<const Scheduler::Share> plan, std::span<const int> last_rows,
+                                 std::span<Answer* const> speakers);
+  /// fn(0) to fn(n - 1) on the choosers.
+  template <class Function>
+  void for_each(size_t n, Function&& fn) {
+    choosers_.parallel_for(static_cast<int64_t>(n), 1, [&](int64_t begin, int64_t end, int) {
+      for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) fn(i);
+    });
+  }
   void speak(Answer& answer);
   void finish(Answer& answer, FinishReason reason, std::string error = {});
   CacheReport report(const Answer& answer) const;
@@ -207,7 +210,6 @@ std::unique_ptr<Stream> BatchEngine::Impl::submit(Request request) {
     answer->priority = request.priority;
     answer->ids = request.ids;
     answer->n_prompt = static_cast<int>(request.ids.size());
-    if (request.make_mask) answer->mask = request.make_mask();
     answer->events = events;
     answer->completion = i;
     answer->n_logprobs = request.n_logprobs;
@@ -298,7 +300,7 @@ bool BatchEngine::Impl::step() {
   }
   std::span<const float> logits;
   try {
-    logits = compute(plan, last_rows);
+    logits = compute(plan, last_rows, speakers);
   } catch (const std::exception& error) {
     scheduler_.reset();
     for (const Scheduler::Share& share : plan)
@@ -311,18 +313,14 @@ bool BatchEngine::Impl::step() {
     for (const Scheduler::Share& share : plan) store_->save(*share.job, share.from, share.from + share.count);
   }
   // A choice looks at the whole vocabulary and concerns one answer; what it leads to concerns all.
-  choosers_.parallel_for(static_cast<int64_t>(speakers.size()), 1, [&](int64_t begin, int64_t end, int) {
-    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
-      choose(*speakers[i], logits.subspan(i * n_vocab, n_vocab));
-    }
-  });
+  for_each(speakers.size(), [&](size_t i) { choose(*speakers[i], logits.subspan(i * n_vocab, n_vocab)); });
   for (Answer* answer : speakers) speak(*answer);
   return true;
 }
 
 /// Logits of `last_rows`, one after the other.
 std::span<const float> BatchEngine::Impl::compute(std::span<const Scheduler::Share> plan,
-                                                  std::span<const int> last_rows) {
+                                                  std::span<const int> last_rows, std::span<Answer* const> speakers) {
   rows_.clear();
   for (const Scheduler::Share& share : plan) {
     for (int i = share.from; i < share.from + share.count; ++i) {
@@ -330,6 +328,8 @@ std::span<const float> BatchEngine::Impl::compute(std::span<const Scheduler::Sha
     }
   }
   engine_.decoder().forward(rows_);
+  // While the device computes, what may come is found out.
+  for_each(speakers.size(), [&](size_t i) { speakers[i]->guide.prepare(); });
   return engine_.decoder().logits(last_rows);
 }
 
@@ -348,6 +348,7 @@ void BatchEngine::Impl::speak(Answer& answer) {
                 .logprobs = std::move(answer.choice.logprobs),
                 .finish = {}};
     const bool is_output = generation.result().end_id < 0;
+    if (answer.guide.is_over()) generation.stop(FinishReason::kEndOfText);
     // The last id of an answer is not computed, so it may be one more than the context has.
     if (static_cast<int>(answer.ids.size()) >= engine_.n_ctx()) generation.stop(FinishReason::kContextFull);
     if (!generation.is_over()) answer.ids.push_back(event.id);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,17 +14,32 @@
 
 #include "engine/stop.h"
 #include "text/detokenizer.h"
+#include "text/thinking.h"
 #include "text/vocab.h"
 
 namespace glint {
 
+struct Constraint;
+
 enum class FinishReason { kEndOfText, kStopString, kLimit, kContextFull, kCancelled, kError };
+
+/// When the model has thought for n_tokens, `end_ids` follow, whatever it would have said. They should hold the closing
+/// tag; what they say is part of the output.
+struct ThinkingBudget {
+  int n_tokens = 0;
+  std::vector<int32_t> end_ids;
+  ThinkingTags tags;
+  bool inside = true;  // the prompt ended in the opened tag
+};
 
 struct GenerateOptions {
   int n_predict = -1;                     // tokens; -1: until the end of text or a full context
   bool ignore_eos = false;                // end-of-generation ids are never chosen
   bool show_special = false;              // print control tokens' text
+  std::vector<int32_t> shown_ids;         // control tokens printed all the same, ascending
   std::vector<std::string> stop_strings;  // not part of the output
+  std::shared_ptr<const Constraint> constraint;  // what the output must be; null: anything
+  std::optional<ThinkingBudget> thinking_budget;
 };
 
 /// What on_piece receives: text that is final (whole code points, no part of a stop string), and the id that led to it.
@@ -44,7 +60,7 @@ struct GenerateResult {
   std::vector<int32_t> ids;  // chosen ids, the end-of-generation id excluded
   std::string text;
   FinishReason reason = FinishReason::kLimit;
-  int32_t end_id = -1;          // the end-of-generation id that stopped it, or -1
+  int32_t end_id = -1;          // the end-of-generation id that stopped it; -1: none, or a constraint was complete
   std::string stopping_string;  // for kStopString
 };
 

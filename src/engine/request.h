@@ -5,8 +5,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,11 +19,10 @@ namespace glint {
 struct Request {
   std::vector<int32_t> ids;   // the prompt
   ResolvedSampling sampling;  // from resolve_sampling; with a seed, completion i has seed + i
-  GenerateOptions output;
+  GenerateOptions output;     // with the constraint and the thinking budget, if any
   Priority priority = Priority::kNormal;
   int n = 1;            // completions; they share the prompt's pages
   int n_logprobs = -1;  // alternatives reported with each token; 0: the token's own alone, -1: none
-  std::function<std::unique_ptr<TokenMask>()> make_mask;  // called once a completion; absent: every id may come
   std::vector<int> message_ends;  // position after each message's last token, ascending; for the cache report
 };
 
@@ -60,7 +57,7 @@ struct TokenLogprobs {
 
 struct Finish {
   FinishReason reason = FinishReason::kLimit;
-  int32_t end_id = -1;          // for kEndOfText
+  int32_t end_id = -1;          // for kEndOfText; -1 where a constraint was complete
   std::string stopping_string;  // for kStopString
   std::string error;            // for kError
   CacheReport cache;

@@ -77,7 +77,7 @@ int Sampler::first_cut() const {
 
 /// What may be chosen, with its bias. Where only the k largest can matter, those, in descending order, in one pass that
 /// looks closer only at what beats the k-th so far: a vocabulary has 150,000 ids and k is mostly 40.
-std::vector<Candidate> Sampler::collect(std::span<const float> logits, std::span<const uint32_t> allowed) {
+std::vector<Candidate> Sampler::collect(std::span<const float> logits, std::span<const uint64_t> allowed) {
   const auto k = static_cast<size_t>(first_cut());
   const bool is_cut = k > 0 && k < logits.size();
   const auto larger = [](const Candidate& a, const Candidate& b) { return Candidates::before(a, b); };
@@ -87,7 +87,7 @@ std::vector<Candidate> Sampler::collect(std::span<const float> logits, std::span
   for (size_t i = 0; i < logits.size(); ++i) {
     const float logit = logits[i] + (i < bias_.size() ? bias_[i] : 0.0f);
     if (logit <= limit && std::isfinite(logits[i])) continue;  // of equals the lower id came first
-    if (!allowed.empty() && (allowed[i / 32] >> (i % 32) & 1) == 0) continue;
+    if (!allowed.empty() && (allowed[i / 64] >> (i % 64) & 1) == 0) continue;
     if (!std::isfinite(logits[i])) {
       saw_non_finite_ = true;
       continue;
@@ -232,8 +232,8 @@ int32_t Sampler::draw_mirostat(Candidates& candidates) {
   return id;
 }
 
-int32_t Sampler::sample(std::span<const float> logits, std::span<const uint32_t> allowed) {
-  GLINT_CHECK(allowed.empty() || allowed.size() * 32 >= logits.size());
+int32_t Sampler::sample(std::span<const float> logits, std::span<const uint64_t> allowed) {
+  GLINT_CHECK(allowed.empty() || allowed.size() * 64 >= logits.size());
   std::vector<Candidate> items = collect(logits, allowed);
   if (items.empty()) {
     fail("no token can be chosen: all {} logits are infinite, not a number, banned, or not allowed", logits.size());

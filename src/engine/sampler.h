@@ -32,17 +32,6 @@ class CounterRandom {
   uint64_t counter_ = 0;
 };
 
-/// Which ids may come next, by rules that lie outside the model: a grammar's matcher implements it. One object an answer;
-/// its calls may come from different threads, one at a time.
-class TokenMask {
- public:
-  virtual ~TokenMask() = default;
-  /// Sets bit id % 32 of bits[id / 32] for every id that may come next, clears the others; [n_vocab / 32, rounded up].
-  virtual void allowed(std::span<uint32_t> bits) = 0;
-  /// `id` was chosen. It was allowed.
-  virtual void accept(int32_t id) = 0;
-};
-
 class Sampler {
  public:
   /// PRECOND: sampling comes from resolve_sampling. A seed of -1 is replaced by one of the system's random numbers.
@@ -51,9 +40,9 @@ class Sampler {
   /// Tells penalties about a token that was not chosen here (the prompt).
   void accept(int32_t id);
   /// Chooses from [n_vocab] logits and accepts the choice. NaN and infinite logits are never chosen (saw_non_finite
-  /// turns true), nor ids whose bit in `allowed` is 0 (TokenMask::allowed; empty: all may be); throws Error when nothing
-  /// is left.
-  int32_t sample(std::span<const float> logits, std::span<const uint32_t> allowed = {});
+  /// turns true), nor ids whose bit id % 64 of allowed[id / 64] is 0 (empty: all may be); throws Error when nothing is
+  /// left.
+  int32_t sample(std::span<const float> logits, std::span<const uint64_t> allowed = {});
 
   bool saw_non_finite() const { return saw_non_finite_; }
   uint64_t seed() const { return seed_; }
@@ -63,7 +52,7 @@ class Sampler {
   bool has_penalties() const;
   bool has_dry() const;
   int first_cut() const;
-  std::vector<Candidate> collect(std::span<const float> logits, std::span<const uint32_t> allowed);
+  std::vector<Candidate> collect(std::span<const float> logits, std::span<const uint64_t> allowed);
   void apply_penalties(Candidates& candidates) const;
   void apply_dry(Candidates& candidates) const;
   void apply(SamplerKind kind, Candidates& candidates);

@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "base/check.h"
+#include "engine/guide.h"
 
 namespace glint {
 namespace {
@@ -55,9 +56,10 @@ bool Session::sync(std::span<const int32_t> ids, const std::function<void(int, i
 
 std::span<const float> Session::logits() const { return logits_; }
 
-void Session::append(int32_t id) {
+void Session::append(int32_t id, Guide& guide) {
   const Row row{id, static_cast<int32_t>(ids_.size()), sequence_};
   engine_.decoder().forward(std::span(&row, 1));
+  guide.prepare();  // while the device computes
   const std::span<const float> last = engine_.decoder().logits(std::vector<int>{0});
   logits_.assign(last.begin(), last.end());
   ids_.push_back(id);
@@ -68,18 +70,20 @@ GenerateResult Session::generate(Sampler& sampler, const GenerateOptions& option
   GLINT_CHECK(!logits_.empty());
   Generation generation(engine_.has_vocabulary() ? &engine_.tokenizer().vocab() : nullptr, options);
   const double start = seconds_now();
+  Guide guide(options, engine_.has_vocabulary() ? &engine_.tokenizer().vocab() : nullptr);
   while (!generation.is_over()) {
     if (is_cancelled(cancel)) {
       generation.stop(FinishReason::kCancelled);
       break;
     }
-    const int32_t id = sampler.sample(logits_);
+    const int32_t id = guide.choose(sampler, logits_);
     const std::string text = generation.push(id);
+    if (guide.is_over()) generation.stop(FinishReason::kEndOfText);
     const bool is_output = generation.result().end_id < 0;
     if (is_output && on_piece && !on_piece({id, text})) generation.stop(FinishReason::kCancelled);
     // The last id of the output is computed only when something follows it.
     if (static_cast<int>(ids_.size()) >= engine_.n_ctx()) generation.stop(FinishReason::kContextFull);
-    if (!generation.is_over()) append(id);
+    if (!generation.is_over()) append(id, guide);
   }
   const std::string rest = generation.finish();
   if (!rest.empty() && on_piece) on_piece({-1, rest});

@@ -40,7 +40,7 @@ class Session {
 
  private:
   /// Computes one more id after those in the cache.
-  void append(int32_t id);
+  void append(int32_t id, class Guide& guide);
 
   Engine& engine_;
   int sequence_;

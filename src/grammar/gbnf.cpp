@@ -25,9 +25,9 @@ bool is_name_character(char c) {
 
 class GbnfParser {
  public:
-  GbnfParser(std::string_view text, const GrammarLimits& limits) : text_(text), builder_(limits) {}
+  GbnfParser(Builder& builder, std::string_view text) : text_(text), builder_(builder) {}
 
-  Grammar parse() {
+  int32_t parse() {
     if (!utf8::is_valid(text_)) fail("grammar: not valid UTF-8");
     skip_space(true);
     while (!at_end()) {
@@ -39,7 +39,7 @@ class GbnfParser {
     }
     const auto root = rules_.find("root");
     if (root == rules_.end()) fail("grammar: no rule \"root\"; name the rule that a text starts with so");
-    return builder_.finish(root->second.id);
+    return root->second.id;
   }
 
  private:
@@ -284,14 +284,19 @@ class GbnfParser {
 
   const std::string_view text_;
   size_t at_ = 0;
-  Builder builder_;
+  Builder& builder_;
   std::map<std::string, RuleName, std::less<>> rules_;
 };
 
 }  // namespace
 
 Grammar compile_gbnf(std::string_view text, const GrammarLimits& limits) {
-  return GbnfParser(text, limits).parse();
+  Builder builder(limits);
+  return builder.finish(GbnfParser(builder, text).parse());
+}
+
+Builder::Expr add_gbnf(Builder& builder, std::string_view text) {
+  return builder.call(GbnfParser(builder, text).parse());
 }
 
 }  // namespace glint::grammar

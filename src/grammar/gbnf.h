@@ -8,6 +8,7 @@
 
 #include <string_view>
 
+#include "grammar/builder.h"
 #include "grammar/grammar.h"
 
 namespace glint::grammar {
@@ -15,5 +16,7 @@ namespace glint::grammar {
 /// Throws Error with line and column for what is not GBNF, for undefined, left-recursive and unending rules, and past a
 /// limit.
 Grammar compile_gbnf(std::string_view text, const GrammarLimits& limits = {});
+/// The same as a part of a grammar in the making; its rules are the builder's, and unending ones are found there.
+Builder::Expr add_gbnf(Builder& builder, std::string_view text);
 
 }  // namespace glint::grammar

@@ -40,6 +40,8 @@ class Matcher {
   void rollback(size_t n);
   /// The text so far is a whole text of the grammar.
   bool is_complete() const { return machine_.complete(history_.back().config); }
+  /// It is, and nothing but its end may come.
+  bool is_over() const { return is_complete() && machine_.threads(history_.back().config).empty(); }
   /// An end token was accepted.
   bool is_finished() const { return history_.back().finished; }
 

@@ -243,12 +243,17 @@ CharDfa regex_full_match(std::string_view pattern, const DfaLimit& limit) {
   return automaton(pattern, false, limit);
 }
 
-Grammar compile_regex(std::string_view pattern, const GrammarLimits& limits) {
+Builder::Expr add_regex(Builder& builder, std::string_view pattern) {
   CharDfa dfa = regex_full_match(pattern);
   if (dfa.empty()) fail("regular expression \"{}\": matches no text", printable(pattern));
+  return builder.automaton(std::move(dfa), Encoding::kPlain);
+}
+
+Grammar compile_regex(std::string_view pattern, const GrammarLimits& limits) {
   Builder builder(limits);
+  const Builder::Expr body = add_regex(builder, pattern);
   const int32_t root = builder.declare("regular expression");
-  builder.define(root, builder.automaton(std::move(dfa), Encoding::kPlain));
+  builder.define(root, body);
   return builder.finish(root);
 }
 

@@ -8,6 +8,7 @@
 
 #include <string_view>
 
+#include "grammar/builder.h"
 #include "grammar/char_dfa.h"
 #include "grammar/grammar.h"
 
@@ -21,5 +22,7 @@ CharDfa regex_full_match(std::string_view pattern, const DfaLimit& limit = {});
 
 /// A grammar of the texts that `pattern` matches from end to end. Throws Error for a pattern that matches nothing.
 Grammar compile_regex(std::string_view pattern, const GrammarLimits& limits = {});
+/// The same as a part of a grammar in the making.
+Builder::Expr add_regex(Builder& builder, std::string_view pattern);
 
 }  // namespace glint::grammar

@@ -6,6 +6,11 @@
 namespace glint::grammar {
 Builder::Expr SchemaValues::root() {
   const Expr call = value({&reader_.document().root()});
+  define_rules();
+  return call;
+}
+
+void SchemaValues::define_rules() {
   while (!pending_.empty()) {
     const auto [schemas, rule] = std::move(pending_.back());
     pending_.pop_back();
@@ -14,7 +19,6 @@ Builder::Expr SchemaValues::root() {
     if (choices.empty()) choices.push_back(never(schemas[0]));
     builder_.define(rule, builder_.alternatives(std::move(choices)));
   }
-  return call;
 }
 
 Builder::Expr SchemaValues::value(const Conjunction& unfollowed) {

@@ -29,6 +29,13 @@ class SchemaValues {
 
   /// A call of the rule of all values that satisfy the document's root. Defines every rule that it needs.
   Builder::Expr root();
+  // For those who write values in another frame; define_rules() comes last.
+  /// A call of the rule of all values that satisfy the schemas.
+  Builder::Expr value(const Conjunction& schemas);
+  /// The values of one alternative.
+  Builder::Expr alternative(const Facets& facets);
+  /// Defines the rules that were called for, and those that they call for.
+  void define_rules();
   /// Pointer of the first schema that was found to have no value, empty if none was.
   const std::string& impossible() const { return impossible_; }
 
@@ -36,9 +43,7 @@ class SchemaValues {
   using Expr = Builder::Expr;
   using Network = Builder::Network;
 
-  Expr value(const Conjunction& schemas);
   Expr never(const Json* origin);
-  Expr alternative(const Facets& facets);
   Expr literal(const Json& value);
   Expr number(const Facets& facets);
   Expr string(const StringFacets& facets, const Json* origin);

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace glint {
 
@@ -17,6 +18,7 @@ class Vocab;
 
 struct DecodeOptions {
   bool skip_special = false;  // leave control tokens and the unknown token out
+  std::vector<int32_t> shown = {};  // but not these; ascending
   bool continues = false;     // the ids follow others: a leading space that encoding did not add is kept
 };
 
@@ -31,6 +33,8 @@ class Detokenizer {
   std::string flush();
 
  private:
+  bool is_left_out(int32_t id) const;
+
   const Vocab& vocab_;
   DecodeOptions options_;
   std::string held_;      // the beginning of a code point: at most 3 bytes

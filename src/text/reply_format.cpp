@@ -24,6 +24,9 @@ CallSyntax detect_calls(std::string_view text) {
 ReplyFormat ReplyFormat::detect(std::string_view template_text) {
   ReplyFormat format;
   format.calls = detect_calls(template_text);
+  const auto has = [&](std::string_view part) { return template_text.find(part) != std::string_view::npos; };
+  format.older_calls = (format.calls == CallSyntax::kMistral && !has("[ARGS]")) ||
+                       (format.calls == CallSyntax::kDeepSeek && has("```json"));
   if (format.calls == CallSyntax::kHarmony) {
     // What a constraint waits for; the parser reads channels.
     format.thinking = {"<|channel|>analysis<|message|>", "<|channel|>final<|message|>"};
@@ -32,10 +35,7 @@ ReplyFormat ReplyFormat::detect(std::string_view template_text) {
   }
   for (const ThinkingTags& tags : {ThinkingTags{"[THINK]", "[/THINK]"}, ThinkingTags{"<seed:think>", "</seed:think>"},
                                    ThinkingTags{"<think>", "</think>"}}) {
-    if (template_text.find(tags.open) == std::string_view::npos &&
-        template_text.find(tags.close) == std::string_view::npos) {
-      continue;
-    }
+    if (!has(tags.open) && !has(tags.close)) continue;
     format.thinking = tags;
     format.thinking_anywhere = true;
     break;

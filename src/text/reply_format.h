@@ -34,6 +34,8 @@ struct ReplyFormat {
   /// The tags are no text wherever they stand. Otherwise an opening tag counts at the start of the reply alone, and a
   /// closing one in thinking: for models whose template knows no thinking, and for output bound by a grammar.
   bool thinking_anywhere = false;
+  /// Mistral's list of objects, DeepSeek's type and code fence: of the two forms that a parser takes, the one to ask for.
+  bool older_calls = false;
 
   static ReplyFormat detect(std::string_view template_text);
   /// Texts that carry the format. Vocabularies often have them as control tokens, which output usually leaves out.

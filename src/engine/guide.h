@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What binds one answer besides its sampler: a constraint on the text, and a limit on thinking. It follows the ids that
+// were chosen, so an answer that is computed anew after it was preempted needs nothing.
+// Called by engine/session and engine/batch_engine; one object an answer, for one thread at a time.
+// Tested by tests/unit/engine/constraint_test.cpp.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/generation.h"
+#include "engine/sampler.h"
+#include "grammar/matcher.h"
+
+namespace glint {
+
+class Guide {
+ public:
+  /// `vocab` must outlive this; it may be null, then nothing is bound. Throws Error for a constraint that was compiled
+  /// for another vocabulary.
+  Guide(const GenerateOptions& options, const Vocab* vocab);
+
+  /// Works out what may come next, if that is not known: for a time when the processor has nothing else to do.
+  void prepare();
+  /// Chooses the next id and accepts it. Throws Error when nothing can be chosen.
+  int32_t choose(Sampler& sampler, std::span<const float> logits);
+  /// The text is complete and nothing can follow.
+  bool is_over() const { return matcher_ && (matcher_->is_over() || matcher_->is_finished()); }
+
+ private:
+  struct Thinking {
+    ThinkingBudget budget;
+    int n_thought = 0;
+    size_t n_forced = 0;   // of end_ids, once the time is up
+    bool time_is_up = false;
+    std::string recent;    // bytes in which a tag may have begun
+  };
+  void note_thinking(int32_t id);
+
+  const Vocab* vocab_;
+  std::optional<grammar::Matcher> matcher_;
+  std::vector<uint64_t> allowed_;
+  bool prepared_ = false;
+  std::optional<Thinking> thinking_;
+};
+
+}  // namespace glint
