@@ -32,10 +32,10 @@ struct ConstraintSpec {
     kAuto,  // any text, but whatever begins as a call is one
   };
   Kind kind = Kind::kJsonSchema;
-  std::string text;      // the schema, expression or grammar; of kTools a JSON array of tools
-  bool strict = true;    // schemas: refuse what cannot be enforced, rather than leave it out and say so in the warnings
+  std::string text = {};  // the schema, expression or grammar; of kTools a JSON array of tools
+  bool strict = true;     // schemas: refuse what cannot be enforced, rather than leave it out and say so in the warnings
   Calls calls = Calls::kSome;
-  std::string tool;      // kTools: this one alone; empty: any
+  std::string tool = {};  // kTools: this one alone; empty: any
   ThinkingStart thinking = ThinkingStart::kNone;
 };
 

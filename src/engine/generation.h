@@ -27,8 +27,8 @@ enum class FinishReason { kEndOfText, kStopString, kLimit, kContextFull, kCancel
 /// tag; what they say is part of the output.
 struct ThinkingBudget {
   int n_tokens = 0;
-  std::vector<int32_t> end_ids;
-  ThinkingTags tags;
+  std::vector<int32_t> end_ids = {};
+  ThinkingTags tags = {};
   bool inside = true;  // the prompt ended in the opened tag
 };
 

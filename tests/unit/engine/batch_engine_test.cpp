@@ -8,6 +8,8 @@
 
 #include <thread>
 
+#include "engine/constraint.h"
+#include "grammar/gbnf.h"
 #include "tests/unit/engine/batch_fixture.h"
 
 namespace glint {
@@ -273,39 +275,26 @@ TEST_F(Batch, ASlowReaderHoldsUpNobodyAndLosesNothing) {
   EXPECT_EQ(read_all(*one)[0].ids, told_alone(request).ids);
 }
 
-/// Lets only even ids through, and remembers what was chosen.
-class EvenMask : public TokenMask {
- public:
-  EvenMask(Ids& accepted, int n_before_failure) : accepted_(accepted), n_left_(n_before_failure) {}
-  void allowed(std::span<uint32_t> bits) override {
-    if (n_left_-- == 0) fail("the grammar is at its end");
-    std::fill(bits.begin(), bits.end(), 0x55555555u);
-  }
-  void accept(int32_t id) override { accepted_.push_back(id); }
-
- private:
-  Ids& accepted_;
-  int n_left_;
-};
-
-TEST_F(Batch, AMaskRulesOutIdsAndItsFailureIsItsOwn) {
+TEST_F(Batch, AConstraintThatCannotBeSpeltFailsAlone) {
   open_engine();
-  Ids accepted, accepted_before_failure;
-  Request masked = story(20, 1);
-  masked.make_mask = [&] { return std::make_unique<EvenMask>(accepted, -1); };
+  // A vocabulary of one letter: the second one of the text has no token.
+  const Vocab& vocab = engine_->engine().tokenizer().vocab();
+  std::vector<std::string_view> tokens(static_cast<size_t>(engine_->engine().model().spec.n_vocab));
+  const int32_t a = vocab.byte_token('a').value();
+  tokens[static_cast<size_t>(a)] = "a";
+  const auto trie = std::make_shared<const grammar::TokenTrie>(tokens, std::span<const int32_t>());
+  const auto grammar = std::make_shared<const grammar::Grammar>(grammar::compile_gbnf("root ::= \"aab\""));
+  Constraint constraint;
+  constraint.sets = std::make_shared<grammar::TokenSets>(grammar, trie);
   Request failing = story(20, 1);
-  failing.make_mask = [&] { return std::make_unique<EvenMask>(accepted_before_failure, 5); };
+  failing.output.constraint = std::make_shared<const Constraint>(constraint);
   const Request plain = story(20, 1);
-  const auto a = engine_->submit(masked), b = engine_->submit(failing), c = engine_->submit(plain);
-  const Told told = read_all(*a)[0];
-  EXPECT_EQ(told.ids, accepted);
-  EXPECT_EQ(told.ids.size(), 20u);
-  for (int32_t id : told.ids) EXPECT_EQ(id % 2, 0);
-  const Told failed = read_all(*b)[0];
+  const auto one = engine_->submit(failing), other = engine_->submit(plain);
+  const Told failed = read_all(*one)[0];
   EXPECT_EQ(failed.finish->reason, FinishReason::kError);
-  EXPECT_EQ(failed.finish->error, "the grammar is at its end");
-  EXPECT_EQ(failed.ids.size(), 5u);
-  EXPECT_EQ(read_all(*c)[0].ids, told_alone(plain).ids);
+  EXPECT_THAT(failed.finish->error, HasSubstr("no token can be chosen"));
+  EXPECT_EQ(failed.ids, (Ids{a, a}));
+  EXPECT_EQ(read_all(*other)[0].ids, told_alone(plain).ids);
 }
 
 TEST_F(Batch, ReportsWhatTheCacheHadAndWherePromptsParted) {

@@ -73,8 +73,8 @@ TEST(Sampler, TheShortWayChoosesAsTheLongOne) {
     for (float& logit : logits) logit = static_cast<float>(random() % 40) / 4;  // with many equals
     logits[random() % 300] = kNan;
     logits[random() % 300] = -kInfinity;
-    std::vector<uint32_t> allowed(10, ~0u);
-    if (round % 2 == 0) allowed[2] = 0x0f0f0f0f;
+    std::vector<uint64_t> allowed(5, ~uint64_t{0});
+    if (round % 2 == 0) allowed[1] = 0xffffffff0f0f0f0f;
     SamplingParams all = params;
     all.dry_multiplier = 1.0f;
     Sampler short_way = make(params, vocab), long_way = make(all, vocab);
@@ -89,18 +89,18 @@ TEST(Sampler, TheShortWayChoosesAsTheLongOne) {
 
 /// In both words of a mask; greedy and drawn.
 TEST(Sampler, WhatIsNotAllowedIsNotChosen) {
-  std::vector<float> logits(40, 0.0f);
+  std::vector<float> logits(80, 0.0f);
   logits[3] = 9;
-  logits[35] = 8;
-  std::vector<uint32_t> allowed(2, ~0u);
+  logits[70] = 8;
+  std::vector<uint64_t> allowed(2);
   for (const float temperature : {0.0f, 0.01f}) {
     SamplingParams params = neutral();
     params.temperature = temperature;
-    allowed = {~0u, ~0u};
+    allowed = {~uint64_t{0}, ~uint64_t{0}};
     EXPECT_EQ(make(params).sample(logits, allowed), 3);
-    allowed[0] &= ~(1u << 3);
-    EXPECT_EQ(make(params).sample(logits, allowed), 35);
-    allowed = {1u << 7, 0};
+    allowed[0] &= ~(uint64_t{1} << 3);
+    EXPECT_EQ(make(params).sample(logits, allowed), 70);
+    allowed = {uint64_t{1} << 7, 0};
     EXPECT_EQ(make(params).sample(logits, allowed), 7);
     allowed = {0, 0};
     EXPECT_THROW(make(params).sample(logits, allowed), Error);
