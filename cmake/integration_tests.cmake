@@ -22,6 +22,7 @@ glint_script_test(bench bench_test.py $<TARGET_FILE:glint>)
 glint_script_test(smollm2 smollm2_test.py $<TARGET_FILE:glint> ${CMAKE_SOURCE_DIR}/.cache/smollm2.gguf)
 glint_script_test(glm glm_test.py $<TARGET_FILE:glint> ${GLINT_SHARED})
 glint_script_test(chat chat_test.py $<TARGET_FILE:glint>)
+glint_script_test(constraint constraint_test.py $<TARGET_FILE:glint>)
 glint_script_test(json_schema_suite json_schema_suite_test.py $<TARGET_FILE:grammar_probe> ${CMAKE_SOURCE_DIR}/.cache/json-schema-suite)
 # Five texts a schema; `json_schema_random_test.py PROBE 2500 SEED` is the long run.
 glint_script_test(json_schema_random json_schema_random_test.py $<TARGET_FILE:grammar_probe> 80)

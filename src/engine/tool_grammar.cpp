@@ -32,9 +32,12 @@ Json object_schema(const Json& described) {
     if (!described.contains(key) || !described[key].is_object()) continue;
     Json schema = described[key];
     if (!schema.contains("type") && !schema.contains("$ref")) schema["type"] = "object";
+    // A tool that lists no parameters takes none, unless it says otherwise.
+    const bool lists_none = schema.contains("properties") && schema["properties"].empty();
+    if (lists_none && !schema.contains("additionalProperties")) schema["additionalProperties"] = false;
     return schema;
   }
-  return {{"type", "object"}, {"properties", Json::object()}};
+  return {{"type", "object"}, {"additionalProperties", false}};
 }
 
 std::vector<Tool> read_tools(const Json& tools, const std::string& only) {

@@ -128,14 +128,15 @@ class TaggedWriter {
 
   Expr break_after() { return tags_.loose ? builder_.optional(builder_.bytes("\n")) : builder_.empty(); }
   Expr tag(const std::string& text) {
-    // Within a value a line break would be the value's.
-    if (text == tags_.before_key || text == tags_.before_value || text.empty()) return builder_.bytes(text);
-    return sequence({builder_.bytes(text), break_after()});
+    // Where a value begins a line break would be the value's.
+    const bool opens = &text == &tags_.before_key || &text == &tags_.before_value ||
+                       (&text == &tags_.after_key && tags_.before_value.empty());
+    return opens ? builder_.bytes(text) : sequence({builder_.bytes(text), break_after()});
   }
   Expr sequence(std::vector<Expr> parts) { return builder_.sequence(std::move(parts)); }
 
   Builder& builder_;
-  const ArgumentTags& tags_;
+  const ArgumentTags tags_;
   std::vector<std::string>& warnings_;
   SchemaDocument document_;
   SchemaReader reader_;

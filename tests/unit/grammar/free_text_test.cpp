@@ -11,7 +11,7 @@ namespace glint::grammar {
 namespace {
 
 TEST(FreeText, AgreesWithASearch) {
-  const std::vector<std::vector<std::string>> sets = {{"</t>"}, {"aab", "ab"}, {"aa", "b"}, {"abab", "ba"}, {"é<", "<<"}};
+  const std::vector<std::vector<std::string>> sets = {{"</t>"}, {"aab", "ab"}, {"aa", "b"}, {"abab", "bb"}, {"é<", "<<"}};
   std::minstd_rand random(5);
   for (const auto& words : sets) {
     const CharDfa without = text_without(words);
@@ -19,23 +19,22 @@ TEST(FreeText, AgreesWithASearch) {
     int n_in = 0;
     for (int round = 0; round < 4000; ++round) {
       std::string text;
-      for (size_t n = random() % 9; n > 0; --n) text += std::vector<std::string>{"a", "b", "<", "/", "t", ">", "é", "</t>"}[random() % 8];
-      bool has_other = false;
-      for (size_t i = 1; i < words.size(); ++i) has_other |= text.find(words[i]) != std::string::npos;
-      const size_t first = text.find(words[0]);
-      EXPECT_EQ(without.accepts(text), !has_other && first == std::string::npos) << text;
-      // A barred word that ends with the last one is the last one.
-      bool barred_before_end = false;
-      for (size_t i = 1; i < words.size(); ++i) {
-        const size_t at = text.find(words[i]);
-        barred_before_end |= at != std::string::npos && (at + words[i].size() < text.size() || !words[i].ends_with(words[0]));
+      for (size_t n = random() % 9; n > 0; --n) text += std::vector<std::string>{"a", "b", "<", "/", "ab", ">", "é", "</t>"}[random() % 8];
+      // The first place where words end decides, and of several the longest.
+      bool any = false, ends_so = false;
+      for (size_t end = 1; end <= text.size() && !any; ++end) {
+        std::string longest;
+        for (const std::string& word : words) {
+          if (text.substr(0, end).ends_with(word) && word.size() > longest.size()) longest = word;
+        }
+        any = !longest.empty();
+        ends_so = longest == words[0] && end == text.size();
       }
-      const bool ends = first != std::string::npos && first + words[0].size() == text.size();
-      const bool wanted = ends && !barred_before_end;
-      if (words[0].find(words.back()) == std::string::npos || words.size() == 1) EXPECT_EQ(up_to.accepts(text), wanted) << text;
+      EXPECT_EQ(without.accepts(text), !any) << text;
+      EXPECT_EQ(up_to.accepts(text), ends_so) << text;
       n_in += up_to.accepts(text);
     }
-    EXPECT_EQ(n_in > 0, words[0] != "aab" && words[0] != "abab") << words[0];  // those hold a barred word
+    EXPECT_GT(n_in, 0) << words[0];
   }
 }
 
