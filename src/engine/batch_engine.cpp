@@ -180,6 +180,16 @@ void BatchEngine::Impl::check(const Request& request) const {
     if (id < 0 || id >= engine_.model().spec.n_vocab)
       refuse(Kind::kInvalid, fmt::format("logit_bias: {} is not a token id", id));
   }
+  const GenerateOptions& output = request.output;
+  if ((output.constraint || output.thinking_budget) && !engine_.has_vocabulary()) {
+    refuse(Kind::kInvalid, "to bind an answer takes a vocabulary, and the file has none");
+  }
+  if (output.thinking_budget) {
+    for (int32_t id : output.thinking_budget->end_ids) {
+      if (id < 0 || id >= engine_.tokenizer().vocab().size())
+        refuse(Kind::kInvalid, fmt::format("thinking budget: {} is not a token id", id));
+    }
+  }
   if (request.n < 1 || request.n > kMostCompletions) {
     refuse(Kind::kInvalid, fmt::format("n is {}; allowed is 1 to {}", request.n, kMostCompletions));
   }

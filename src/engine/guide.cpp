@@ -11,7 +11,7 @@ namespace glint {
 
 Guide::Guide(const GenerateOptions& options, const Vocab* vocab) : vocab_(vocab) {
   if (vocab == nullptr) {
-    if (options.constraint) fail("a constraint needs a vocabulary, and the file has none");
+    if (options.constraint || options.thinking_budget) fail("to bind an answer takes a vocabulary, and the file has none");
     return;
   }
   if (options.constraint) {

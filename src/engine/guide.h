@@ -20,8 +20,7 @@ namespace glint {
 
 class Guide {
  public:
-  /// `vocab` must outlive this; it may be null, then nothing is bound. Throws Error for a constraint that was compiled
-  /// for another vocabulary.
+  /// `vocab` must outlive this; it may be null where neither a constraint nor a budget is asked for, else Error.
   Guide(const GenerateOptions& options, const Vocab* vocab);
 
   /// Works out what may come next, if that is not known: for a time when the processor has nothing else to do.

@@ -33,6 +33,7 @@ class MarkedReader : public ReplyReader {
     while (call_ ? read_call(at, is_end, out) : read_text(at, is_end, out)) {
     }
     held_.erase(0, at);
+    n_gone_ += at;
     if (is_end && !after_call_) out.content += blanks_;
     return out;
   }
@@ -66,6 +67,7 @@ class MarkedReader : public ReplyReader {
   bool trim_breaks_ = false;  // right after thinking
   bool after_call_ = false;   // nothing but blanks since a call
   std::string blanks_;        // content, unless a call follows
+  size_t n_gone_ = 0;         // bytes of the reply before held_
   std::string held_;          // what is not certain: the beginning of a marker, or a call
   std::unique_ptr<CallReader> call_;
   int n_broken_ = 0;
@@ -95,6 +97,10 @@ bool MarkedReader::read_call(size_t& at, bool is_end, ReplyPart& out) {
   switch (status) {
     case CallReader::Status::kMore: return false;
     case CallReader::Status::kDone:
+      for (ParsedCall& call : call_->calls()) {
+        call.begin = n_gone_ + at;
+        call.end = call.begin + call_->size();
+      }
       hand_out(call_->calls(), out);
       at += call_->size();
       break;

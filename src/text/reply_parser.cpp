@@ -73,7 +73,7 @@ ReplyDelta ReplyParser::number(ReplyPart part) {
       id = short_ids_ ? letters_and_digits(id_seed_, place, kShortId)
                       : "call_" + letters_and_digits(id_seed_, place, kLongId);
     }
-    delta.calls.push_back({index, std::move(id), std::move(call.name), std::move(call.arguments)});
+    delta.calls.push_back({index, std::move(id), std::move(call.name), std::move(call.arguments), call.begin, call.end});
   }
   return delta;
 }

@@ -26,9 +26,11 @@ namespace glint {
 
 struct ToolCallDelta {
   int index = 0;  // of the call in the reply
-  std::string id;
-  std::string name;
-  std::string arguments_delta;  // text of a JSON object
+  std::string id = {};
+  std::string name = {};
+  std::string arguments_delta = {};  // text of a JSON object
+  // Where it was written, in bytes of the reply; the same for all calls of one list, and 0 where that is not known.
+  size_t source_begin = 0, source_end = 0;
 };
 
 struct ReplyDelta {

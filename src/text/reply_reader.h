@@ -19,6 +19,8 @@ struct ParsedCall {
   std::string id;  // the model's own; mostly empty
   std::string name;
   std::string arguments;  // text of a JSON object
+  // Where it was written, in bytes of the reply; the same for all calls of one list, and 0 where that is not known.
+  size_t begin = 0, end = 0;
 };
 
 /// What became certain.
