@@ -339,7 +339,11 @@ std::span<const float> BatchEngine::Impl::compute(std::span<const Scheduler::Sha
   }
   engine_.decoder().forward(rows_);
   // While the device computes, what may come is found out.
-  for_each(speakers.size(), [&](size_t i) { speakers[i]->guide.prepare(); });
+  std::vector<Guide*> bound;
+  for (Answer* speaker : speakers) {
+    if (speaker->guide.is_bound()) bound.push_back(&speaker->guide);
+  }
+  if (!bound.empty()) for_each(bound.size(), [&](size_t i) { bound[i]->prepare(); });
   return engine_.decoder().logits(last_rows);
 }
 

@@ -23,6 +23,8 @@ class Guide {
   /// `vocab` must outlive this; it may be null where neither a constraint nor a budget is asked for, else Error.
   Guide(const GenerateOptions& options, const Vocab* vocab);
 
+  /// Not everything may come: prepare() has something to do.
+  bool is_bound() const { return matcher_.has_value(); }
   /// Works out what may come next, if that is not known: for a time when the processor has nothing else to do.
   void prepare();
   /// Chooses the next id and accepts it. Throws Error when nothing can be chosen.
