@@ -70,7 +70,8 @@ std::string_view trimmed(std::string_view text) {
 
 bool is_json(std::string_view text) {
   text = trimmed(text);
-  if (text.empty()) return false;
+  // The parser takes a zero byte for the end of its input.
+  if (text.empty() || text.find('\0') != std::string_view::npos) return false;
   if (text[0] == '{' || text[0] == '[') {
     JsonExtent extent;
     if (extent.read(text) != JsonExtent::Status::kDone || extent.size() != text.size()) return false;

@@ -61,6 +61,8 @@ TEST(JsonExtent, Strings) {
   EXPECT_TRUE(is_json(" 1.5 "));
   EXPECT_FALSE(is_json("1.5x"));
   EXPECT_FALSE(is_json(""));
+  EXPECT_FALSE(is_json(std::string_view("null\0", 5)));
+  EXPECT_FALSE(is_json(std::string_view("[1]\0", 4)));
   EXPECT_FALSE(is_json(std::string(100000, '[')));
 }
 
