@@ -32,6 +32,7 @@ const std::map<std::string_view, std::string_view> kAliases = {
     {"-md", "--model-draft"},      {"-cb", "--cont-batching"},        {"-l", "--logit-bias"},
     {"-pg", "--pg"},               {"-npp", "--npp"},                 {"-ntg", "--ntg"},
     {"-npl", "--npl"},             {"-pps", "--pps"},
+    {"-to", "--timeout"},
 };
 
 /// Flags of llama.cpp that scripts pass and that change nothing here: value count and what to say.

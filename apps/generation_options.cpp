@@ -114,11 +114,15 @@ void add_generation_options(CLI::App& command, GenerationOptions& options) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->expected(1)->type_name("TEXT");
 }
 
-Sampler make_sampler(const GenerationOptions& options, const Engine& engine, bool ban) {
+SamplingParams sampling_flags(const GenerationOptions& options) {
   SamplingParams flags = options.sampling;
   if (options.seed >= 0) flags.seed = options.seed;
   for (const std::string& text : options.logit_bias) flags.logit_bias.push_back(parse_bias(text));
-  ResolvedSampling resolved = resolve_sampling({}, flags, engine.file().metadata());
+  return flags;
+}
+
+Sampler make_sampler(const GenerationOptions& options, const Engine& engine, bool ban) {
+  ResolvedSampling resolved = resolve_sampling({}, sampling_flags(options), engine.file().metadata());
   for (const auto& [id, bias] : resolved.params.logit_bias) engine.check_ids(std::span(&id, 1));
   SamplerVocab vocab;
   if (ban) vocab = engine.sampler_vocab(options.ignore_eos, *resolved.params.dry_multiplier > 0

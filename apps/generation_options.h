@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Flags of choosing tokens and of binding output that `run` and `chat` share, with llama.cpp's names and meanings.
+// Flags of choosing tokens and of binding output that `run`, `chat` and
+// `serve` share, with llama.cpp's names and meanings.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -28,6 +29,8 @@ struct GenerationOptions {
 
 void add_generation_options(CLI::App& command, GenerationOptions& options);
 
+/// The settings of the flags alone. Throws Error for a --logit-bias that is none.
+SamplingParams sampling_flags(const GenerationOptions& options);
 /// The sampler that flags, the file's general.sampling.* keys and the defaults give, in that precedence. `ban`: ids that
 /// stand for nothing are never chosen (and with ignore_eos, those that end a generation).
 Sampler make_sampler(const GenerationOptions& options, const Engine& engine, bool ban = true);

@@ -34,6 +34,7 @@ int run(int argc, char** argv) {
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   add_run_command(app);
   add_chat_command(app);
+  add_serve_command(app);
   add_inspect_command(app);
   add_tokenize_command(app);
   add_detokenize_command(app);

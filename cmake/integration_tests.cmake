@@ -28,3 +28,6 @@ glint_script_test(json_schema_suite json_schema_suite_test.py $<TARGET_FILE:gram
 glint_script_test(json_schema_random json_schema_random_test.py $<TARGET_FILE:grammar_probe> 80)
 # Too long under sanitizers, and about speed-critical paths that other tests cover there.
 set_tests_properties(integration.smollm2 integration.jinja_differential integration.glm PROPERTIES LABELS slow)
+glint_script_test(serve serve_test.py $<TARGET_FILE:glint>)
+glint_script_test(clients ../clients/clients_test.py $<TARGET_FILE:glint>)
+set_tests_properties(integration.serve integration.clients PROPERTIES LABELS slow)

@@ -21,7 +21,7 @@ MAY_INCLUDE = {
     "cuda": {"base", "tensor", "backend"},
     "model": {"base", "tensor", "gguf", "backend"},
     "engine": {"base", "tensor", "gguf", "text", "grammar", "model", "backend"},
-    "serve": {"base", "text", "grammar", "engine"},
+    "server": {"base", "text", "grammar", "engine"},
     "hub": {"base", "text", "grammar", "engine"},
 }
 # src/make_backend.cpp alone names concrete backends; engine reaches it through its header.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/event_stream.h"
 
+#include <utility>
+
 #include "base/check.h"
 
 namespace glint {
@@ -27,6 +29,19 @@ void EventQueue::push(Event event) {
   if (event.finish) --n_open_;
   events_.push_back(std::move(event));
   pushed_.notify_one();
+  // Under the lock, so that a reader who has let go of its wake-up knows that it is not being called.
+  if (const std::function<void()> wake = std::exchange(wake_, nullptr)) wake();
+}
+
+void EventQueue::when_ready(std::function<void()> wake) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (events_.empty() && n_open_ > 0) {
+      wake_ = std::move(wake);
+      return;
+    }
+  }
+  wake();
 }
 
 bool EventQueue::is_full() const {
@@ -54,6 +69,14 @@ std::optional<Event> EventQueue::pop(std::optional<std::chrono::steady_clock::ti
 bool EventQueue::is_drained() const {
   const std::lock_guard lock(mutex_);
   return events_.empty() && n_open_ == 0;
+}
+
+void EventQueue::let_go() {
+  {
+    const std::lock_guard lock(mutex_);
+    wake_ = nullptr;
+  }
+  cancel();
 }
 
 void EventQueue::cancel() {

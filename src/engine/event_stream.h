@@ -10,6 +10,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -43,13 +44,18 @@ class EventQueue {
   std::optional<Event> pop(std::optional<std::chrono::steady_clock::time_point> deadline);
   /// All completions have finished and their events were popped.
   bool is_drained() const;
+  /// Stream::when_ready.
+  void when_ready(std::function<void()> wake);
   void cancel();
+  /// The reader has gone: cancels, and forgets its wake-up, which is not being called when this returns.
+  void let_go();
   bool is_cancelled() const;
 
  private:
   mutable std::mutex mutex_;
   std::condition_variable pushed_;
   std::deque<Event> events_;
+  std::function<void()> wake_;  // empty: nobody asked
   int n_open_;
   const size_t capacity_;
   bool cancelled_ = false;
@@ -61,7 +67,7 @@ class Stream {
  public:
   explicit Stream(std::shared_ptr<EventQueue> queue) : queue_(std::move(queue)) {}
   /// Cancels what is still running.
-  ~Stream() { cancel(); }
+  ~Stream() { queue_->let_go(); }
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
@@ -72,6 +78,9 @@ class Stream {
     return queue_->pop(std::chrono::steady_clock::now() + timeout);
   }
   bool is_over() const { return queue_->is_drained(); }
+  /// Calls `wake` once, as soon as next_within(0) has something to say: at once, or from the engine's thread, which it
+  /// must not keep, nor use this object from. Never called once this is destroyed. For more readers than threads.
+  void when_ready(std::function<void()> wake) { queue_->when_ready(std::move(wake)); }
   /// Every completion that has not finished does so within one step, with FinishReason::kCancelled.
   void cancel() { queue_->cancel(); }
 

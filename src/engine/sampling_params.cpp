@@ -124,6 +124,13 @@ std::vector<SamplerKind> parse_sampler_letters(std::string_view letters) {
   return order;
 }
 
+std::string_view sampler_name(SamplerKind kind) {
+  for (const SamplerName& sampler : kSamplers) {
+    if (sampler.kind == kind) return sampler.name;
+  }
+  return "unknown";
+}
+
 std::string_view origin_name(SettingOrigin origin) {
   switch (origin) {
     case SettingOrigin::kDefault: return "default";

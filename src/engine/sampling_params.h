@@ -26,6 +26,8 @@ enum class SamplerKind {
 std::vector<SamplerKind> parse_samplers(std::string_view names);
 /// The one-letter form, "edskypmxt"; throws Error naming the unknown letter.
 std::vector<SamplerKind> parse_sampler_letters(std::string_view letters);
+/// The name that parse_samplers knows it by.
+std::string_view sampler_name(SamplerKind kind);
 
 /// Every setting, each absent unless somebody set it.
 struct SamplingParams {

@@ -319,6 +319,7 @@ std::span<const Scheduler::Share> Scheduler::plan() {
 }
 
 void Scheduler::finish() {
+  ++n_steps_;
   for (const Share& share : plan_) {
     Job& job = *share.job;
     n_rows_ += share.count;
@@ -341,6 +342,7 @@ Scheduler::Counts Scheduler::counts() const {
           .n_pages = pages_.n_pages(),
           .n_free_pages = pages_.n_free(),
           .n_idle_pages = pages_.n_idle(),
+          .n_steps = n_steps_,
           .n_rows = n_rows_,
           .n_preempted = n_preempted_};
 }

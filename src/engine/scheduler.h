@@ -104,7 +104,7 @@ class Scheduler {
     int n_running = 0;
     int n_waiting = 0;
     int n_pages = 0, n_free_pages = 0, n_idle_pages = 0;
-    int64_t n_rows = 0;  // computed so far
+    int64_t n_steps = 0, n_rows = 0;  // so far
     int64_t n_preempted = 0;
   };
   Counts counts() const;
@@ -148,6 +148,7 @@ class Scheduler {
   bool loading_ = false;
   uint64_t n_added_ = 0;
   uint64_t step_ = 0;
+  int64_t n_steps_ = 0;
   int64_t n_rows_ = 0;
   int64_t n_preempted_ = 0;
 };

@@ -69,5 +69,35 @@ TEST(EventStream, AWaitingReaderIsWoken) {
   writer.join();
 }
 
+TEST(EventStream, WakesOnceWhenThereIsSomething) {
+  const auto queue = std::make_shared<EventQueue>(1, 10, std::make_shared<Doorbell>());
+  Stream stream(queue);
+  int n_woken = 0;
+  stream.when_ready([&] { ++n_woken; });
+  EXPECT_EQ(n_woken, 0);
+  queue->push(token(1));
+  queue->push(token(2));
+  EXPECT_EQ(n_woken, 1);
+  stream.when_ready([&] { ++n_woken; });  // there is something already
+  EXPECT_EQ(n_woken, 2);
+  EXPECT_EQ(stream.next()->id, 1);
+  EXPECT_EQ(stream.next()->id, 2);
+  stream.when_ready([&] { ++n_woken; });
+  EXPECT_EQ(n_woken, 2);
+  queue->push(last());
+  EXPECT_EQ(n_woken, 3);
+  EXPECT_TRUE(stream.next()->finish);
+  stream.when_ready([&] { ++n_woken; });  // it is over
+  EXPECT_EQ(n_woken, 4);
+}
+
+TEST(EventStream, NobodyIsWokenWhoHasGone) {
+  const auto queue = std::make_shared<EventQueue>(1, 10, std::make_shared<Doorbell>());
+  int n_woken = 0;
+  { Stream(queue).when_ready([&] { ++n_woken; }); }
+  queue->push(token(1));
+  EXPECT_EQ(n_woken, 0);
+}
+
 }  // namespace
 }  // namespace glint

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From an Answer to the bytes of one API, whole or streamed. An API is a Writer: what it says at the beginning, for each
+// part, at the end, and when something fails; and what a whole answer looks like.
+// Called by the endpoints that generate. Tested by the tests of these.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/answer.h"
+#include "server/api_error.h"
+#include "server/http_message.h"
+
+namespace glint::server {
+
+struct ToolCall {
+  std::string id, name, arguments;
+};
+
+/// All parts of a choice together.
+struct Completion {
+  std::string reasoning, content;
+  std::vector<ToolCall> tool_calls;
+  std::vector<AnswerToken> tokens;
+  Finish finish;
+};
+
+class Writer {
+ public:
+  virtual ~Writer() = default;
+
+  virtual Json whole(const std::vector<Completion>& completions, const Usage& usage) = 0;
+
+  // Of a stream; all append to `out`.
+  virtual std::string content_type() const { return "text/event-stream"; }
+  virtual void begin(std::string& out, const Usage& usage);
+  virtual void write(const AnswerPart& part, std::string& out) = 0;
+  virtual void end(const Usage& usage, std::string& out) = 0;
+  virtual void fail(const ApiError& error, std::string& out) = 0;
+  virtual std::string ping() const { return ": ping\n\n"; }
+};
+
+/// Submits and answers. Throws ApiError when the engine refuses. `path` says how later errors look.
+Reply answer_with(Service& service, const std::string& path, std::vector<Request> requests, const AnswerFormat& format,
+                  bool is_stream, std::unique_ptr<Writer> writer);
+
+/// One event of a text/event-stream: "data: {...}", with "event: name" before it when there is a name.
+void append_event(std::string& out, const Json& data, std::string_view name = {});
+
+}  // namespace glint::server

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The whole server without its sockets: who may ask (keys, origins), whether the model is there yet, and which endpoint
+// answers. Tested by tests/unit/server/application_test.cpp.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "server/router.h"
+#include "server/service.h"
+
+namespace glint::server {
+
+struct ApplicationOptions {
+  std::vector<std::string> api_keys;  // none: everybody may ask
+  std::vector<std::string> origins;   // whose pages may ask from a browser; "*": all; none: CORS is off
+  std::string prefix;                 // before every path, as "/llm"
+};
+
+class Application {
+ public:
+  explicit Application(ApplicationOptions options);
+
+  /// From now on requests reach the model; before, they are told to wait.
+  void set_service(std::shared_ptr<Service> service);
+  /// From any thread; never throws.
+  Reply handle(HttpRequest request) const;
+
+ private:
+  struct Ready {
+    std::shared_ptr<Service> service;
+    Router router;
+  };
+  Reply answer(HttpRequest request) const;
+  bool is_allowed(const HttpRequest& request) const;
+  void add_cors(const HttpRequest& request, HttpResponse& response) const;
+  std::shared_ptr<const Ready> ready() const;
+
+  ApplicationOptions options_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<const Ready> ready_;  // null while the model loads
+};
+
+/// Every endpoint of every API. The service must outlive the router.
+Router make_router(Service& service);
+
+}  // namespace glint::server

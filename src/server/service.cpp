@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/service.h"
+
+#include <chrono>
+#include <random>
+
+#include "server/api_error.h"
+
+namespace glint::server {
+
+int64_t unix_time() {
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+Service::Service(Engine engine, const BatchOptions& batch, std::optional<ChatTemplate> chat, ServiceOptions options)
+    : batch_(std::move(engine), batch),
+      chat_(std::move(chat)),
+      reply_format_(chat_ ? ReplyFormat::detect(chat_->source()) : ReplyFormat()),
+      constraints_(tokenizer().vocab(), this->engine().model().spec.n_vocab, reply_format_),
+      options_(std::move(options)),
+      created_(unix_time()) {
+  GLINT_CHECK(!options_.names.empty());
+  for (const HostTensor& tensor : this->engine().file().tensors()) n_parameters_ += tensor.elements();
+}
+
+const ChatTemplate& Service::chat() const {
+  if (!chat_) throw ApiError::invalid("this model has no chat template; use /v1/completions, or start with --chat-template-file");
+  return *chat_;
+}
+
+std::string new_id(std::string_view prefix) {
+  static constexpr std::string_view kLetters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+  static thread_local std::mt19937_64 random{std::random_device{}()};
+  std::string id(prefix);
+  for (int i = 0; i < 24; ++i) id += kLetters[random() % kLetters.size()];
+  return id;
+}
+
+}  // namespace glint::server

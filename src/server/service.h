@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What all endpoints work with: the engine, its chat template, and what the command line said about both. One model a
+// Service; made by apps/serve once the model is loaded, then read by many threads.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/batch_engine.h"
+#include "engine/constraint.h"
+#include "server/json.h"
+#include "server/metrics.h"
+#include "text/chat.h"
+#include "text/reply_format.h"
+
+namespace glint::server {
+
+struct ServiceOptions {
+  std::vector<std::string> names = {"glint"};  // the model's; the first is shown
+  SamplingParams sampling;                     // of the flags
+  int n_predict = -1;                          // of requests that set no limit
+  Json template_variables = Json::object();
+  bool prefill_assistant = true;               // a last message of the assistant is continued
+  int reasoning_budget = -1;                   // tokens of thinking; 0: none, -1: no limit
+  bool show_slots = true;
+  bool show_metrics = true;
+  std::string version = "unknown";
+};
+
+class Service {
+ public:
+  /// Throws Error for a model without a vocabulary.
+  Service(Engine engine, const BatchOptions& batch, std::optional<ChatTemplate> chat, ServiceOptions options);
+
+  BatchEngine& batch() { return batch_; }
+  const BatchEngine& batch() const { return batch_; }
+  const Engine& engine() const { return batch_.engine(); }
+  const Tokenizer& tokenizer() const { return engine().tokenizer(); }
+  const ServiceOptions& options() const { return options_; }
+  const std::string& name() const { return options_.names.front(); }
+  /// Seconds since 1970, of the start.
+  int64_t created() const { return created_; }
+  bool has_chat() const { return chat_.has_value(); }
+  /// Throws ApiError when the model has no template.
+  const ChatTemplate& chat() const;
+  /// How the model writes thoughts and calls; of a model without a template, not at all.
+  const ReplyFormat& reply_format() const { return reply_format_; }
+  ConstraintCompiler& constraints() { return constraints_; }
+  int64_t n_parameters() const { return n_parameters_; }
+  Metrics& metrics() { return metrics_; }
+  const Metrics& metrics() const { return metrics_; }
+
+ private:
+  BatchEngine batch_;
+  std::optional<ChatTemplate> chat_;
+  ReplyFormat reply_format_;
+  ConstraintCompiler constraints_;
+  ServiceOptions options_;
+  int64_t created_ = 0;
+  int64_t n_parameters_ = 0;
+  Metrics metrics_;
+};
+
+/// Seconds since 1970.
+int64_t unix_time();
+/// A new name for an answer: the prefix and 24 random letters and digits.
+std::string new_id(std::string_view prefix);
+
+}  // namespace glint::server

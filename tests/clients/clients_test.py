@@ -1,0 +1,198 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The official openai, anthropic and ollama Python clients against `glint serve` with the embedded model: answers, streams,
+tools, schemas, errors, cancelling. The model is small, so what is asked is what it was trained on.
+
+usage: clients_test.py GLINT"""
+import json
+import sys
+import time
+import unittest
+import urllib.request
+
+try:
+    import anthropic
+    import ollama
+    import openai
+    import pydantic
+except ImportError as error:
+    print(f"no {error.name}")
+    sys.exit(77)
+
+from glint_server import Server
+
+QUESTION = [{"role": "user", "content": "What is 2 + 3?"}]
+WEATHER = [{"role": "user", "content": "What is the weather in Paris?"}]
+SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+FUNCTION = {"name": "get_weather", "description": "Get the weather in a city", "parameters": SCHEMA}
+LONG = [{"role": "user", "content": "word " * 1200}]
+
+
+def metric(name):
+    text = urllib.request.urlopen(server.url + "/metrics").read().decode()
+    return float(next(line for line in text.splitlines() if line.startswith(name + " ")).split()[1])
+
+
+class OpenAi(unittest.TestCase):
+    def setUp(self):
+        self.client = openai.OpenAI(base_url=server.url + "/v1", api_key="secret", max_retries=0)
+        self.addCleanup(self.client.close)
+
+    def chat(self, **more):
+        return self.client.chat.completions.create(**{"model": "demo", "messages": QUESTION, "temperature": 0, **more})
+
+    def test_answer_and_models(self):
+        answer = self.chat()
+        self.assertIn("5", answer.choices[0].message.content)
+        self.assertEqual(answer.choices[0].finish_reason, "stop")
+        self.assertTrue(answer.choices[0].message.reasoning_content)
+        self.assertEqual(answer.usage.total_tokens, answer.usage.prompt_tokens + answer.usage.completion_tokens)
+        self.assertEqual(self.client.models.list().data[0].id, "demo")
+
+    def test_stream_equals_answer(self):
+        chunks = list(self.chat(stream=True, stream_options={"include_usage": True}))
+        text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+        whole = self.chat()
+        self.assertEqual(text, whole.choices[0].message.content)
+        self.assertEqual(chunks[-1].usage.completion_tokens, whole.usage.completion_tokens)
+
+    def test_tools_there_and_back(self):
+        tools = [{"type": "function", "function": FUNCTION}]
+        message = self.chat(messages=WEATHER, tools=tools).choices[0].message
+        call = message.tool_calls[0]
+        self.assertEqual((call.function.name, json.loads(call.function.arguments)), ("get_weather", {"city": "Paris"}))
+        result = {"role": "tool", "tool_call_id": call.id, "content": "18 degrees"}
+        answer = self.chat(messages=[*WEATHER, message.model_dump(exclude_none=True), result], tools=tools)
+        self.assertIn("18", answer.choices[0].message.content)
+        forced = self.chat(tools=tools, tool_choice={"type": "function", "function": {"name": "get_weather"}}, max_tokens=200)
+        self.assertEqual(forced.choices[0].message.tool_calls[0].function.name, "get_weather")
+
+    def test_schema_by_pydantic(self):
+        class Person(pydantic.BaseModel):
+            name: str = pydantic.Field(max_length=10)
+            age: int = pydantic.Field(ge=0, le=99)
+
+        answer = self.client.chat.completions.parse(model="demo", messages=QUESTION, response_format=Person, max_tokens=300,
+                                                    extra_body={"reasoning_budget": 0})
+        self.assertLessEqual(answer.choices[0].message.parsed.age, 99)
+
+    def test_logprobs_and_completions(self):
+        answer = self.chat(logprobs=True, top_logprobs=2, max_tokens=3)
+        self.assertEqual(len(answer.choices[0].logprobs.content), 3)
+        text = self.client.completions.create(model="demo", prompt=["Once upon a time", "Hello"], max_tokens=5, logprobs=1)
+        self.assertEqual([choice.index for choice in text.choices], [0, 1])
+        self.assertEqual(len(text.choices[1].logprobs.tokens), 5)
+
+    def test_errors_have_their_classes(self):
+        with self.assertRaises(openai.BadRequestError) as caught:
+            self.chat(messages=LONG)
+        self.assertEqual(caught.exception.type, "exceed_context_size_error")
+        self.assertEqual(caught.exception.body["n_ctx"], 1024)
+        with self.assertRaises(openai.BadRequestError):
+            self.chat(n=1000)
+        with self.assertRaises(openai.AuthenticationError):
+            self.client.with_options(api_key="wrong").chat.completions.create(model="demo", messages=QUESTION)
+
+    def test_leaving_a_stream_frees_its_place(self):
+        stream = self.chat(stream=True, extra_body={"ignore_eos": True})
+        next(iter(stream))
+        stream.close()
+        end = time.monotonic() + 10
+        while metric("llamacpp:requests_processing") > 0:
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.02)
+
+    def test_responses(self):
+        answer = self.client.responses.create(model="demo", input="What is 2 + 3?", temperature=0)
+        self.assertIn("5", answer.output_text)
+        with self.client.responses.stream(model="demo", input="What is 2 + 3?", temperature=0) as stream:
+            events = [event.type for event in stream]
+            final = stream.get_final_response()
+        self.assertEqual((events[0], events[-1]), ("response.created", "response.completed"))
+        self.assertEqual(final.output_text, answer.output_text)
+        tools = [{"type": "function", **FUNCTION}, {"type": "web_search"}]
+        called = self.client.responses.create(model="demo", input=WEATHER, tools=tools, temperature=0)
+        call = called.output[-1]
+        self.assertEqual((call.type, json.loads(call.arguments)), ("function_call", {"city": "Paris"}))
+        back = [*WEATHER, call.model_dump(), {"type": "function_call_output", "call_id": call.call_id, "output": "18 degrees"}]
+        self.assertIn("18", self.client.responses.create(model="demo", input=back, tools=tools, temperature=0).output_text)
+
+
+class Anthropic(unittest.TestCase):
+    def setUp(self):
+        self.client = anthropic.Anthropic(base_url=server.url, api_key="secret", max_retries=0)
+        self.addCleanup(self.client.close)
+
+    def ask(self, **more):
+        return self.client.messages.create(**{"model": "demo", "max_tokens": 100, "messages": QUESTION, **more})
+
+    def test_answer_stream_and_count(self):
+        answer = self.ask(thinking={"type": "disabled"}, extra_body={"temperature": 0})
+        self.assertIn("5", answer.content[0].text)
+        self.assertEqual(answer.stop_reason, "end_turn")
+        with self.client.messages.stream(model="demo", max_tokens=100, messages=QUESTION, thinking={"type": "disabled"},
+                                         extra_body={"temperature": 0}) as stream:
+            text = "".join(stream.text_stream)
+            final = stream.get_final_message()
+        self.assertEqual(text, answer.content[0].text)
+        self.assertEqual(final.usage.output_tokens, answer.usage.output_tokens)
+        count = self.client.messages.count_tokens(model="demo", messages=QUESTION)
+        self.assertGreater(count.input_tokens, 5)
+
+    def test_tools_there_and_back(self):
+        tools = [{"name": "get_weather", "description": FUNCTION["description"], "input_schema": SCHEMA}]
+        answer = self.ask(messages=WEATHER, tools=tools, extra_body={"temperature": 0})
+        call = answer.content[-1]
+        self.assertEqual((answer.stop_reason, call.type, call.input), ("tool_use", "tool_use", {"city": "Paris"}))
+        result = {"type": "tool_result", "tool_use_id": call.id, "content": "18 degrees"}
+        back = [*WEATHER, {"role": "assistant", "content": answer.content}, {"role": "user", "content": [result]}]
+        self.assertIn("18", self.ask(messages=back, tools=tools, extra_body={"temperature": 0}).content[-1].text)
+
+    def test_errors_have_their_classes(self):
+        with self.assertRaises(anthropic.BadRequestError):
+            self.ask(messages=LONG)
+        with self.assertRaises(anthropic.AuthenticationError):
+            self.client.with_options(api_key="wrong").messages.create(model="demo", max_tokens=1, messages=QUESTION)
+
+
+class Ollama(unittest.TestCase):
+    def setUp(self):
+        self.client = ollama.Client(host=server.url, headers={"Authorization": "Bearer secret"})
+
+    def chat(self, **more):
+        return self.client.chat(**{"model": "demo", "messages": QUESTION, "options": {"temperature": 0}, **more})
+
+    def test_answer_stream_and_models(self):
+        answer = self.chat(think=True)
+        self.assertIn("5", answer.message.content)
+        self.assertTrue(answer.message.thinking)
+        self.assertEqual("".join(part.message.content for part in self.chat(stream=True)), answer.message.content)
+        self.assertEqual(self.client.list().models[0].model, "demo")
+        self.assertIn("tools", self.client.show("demo").capabilities)
+        text = self.client.generate(model="demo", prompt="What is 2 + 3?", think=False, options={"temperature": 0})
+        self.assertIn("5", text.response)
+
+    def test_tools_and_schema(self):
+        call = self.chat(messages=WEATHER, tools=[{"type": "function", "function": FUNCTION}]).message.tool_calls[0].function
+        self.assertEqual((call.name, dict(call.arguments)), ("get_weather", {"city": "Paris"}))
+        schema = {"type": "object", "properties": {"n": {"enum": [1, 2]}}, "required": ["n"], "additionalProperties": False}
+        self.assertIn(json.loads(self.chat(format=schema, think=False).message.content)["n"], [1, 2])
+
+    def test_errors(self):
+        with self.assertRaises(ollama.ResponseError) as caught:
+            self.chat(messages=LONG)
+        self.assertEqual(caught.exception.status_code, 400)
+        with self.assertRaises(ollama.ResponseError) as caught:
+            self.client.show("nothing")
+        self.assertEqual(caught.exception.status_code, 404)
+
+
+if __name__ == "__main__":
+    with Server(sys.argv.pop(1), "-a", "demo", "--api-key", "other,secret") as server:
+        # /metrics needs the key too; urllib has no other way to send it everywhere.
+        opener = urllib.request.build_opener()
+        opener.addheaders = [("X-Api-Key", "secret")]
+        urllib.request.install_opener(opener)
+        result = unittest.main(exit=False, verbosity=1).result
+        status = server.stop()
+    sys.exit(0 if result.wasSuccessful() and status == 0 else 1)

@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""`glint serve` as a process: start, TLS, unix socket, what the log tells, SIGTERM with answers under way, clients that
+misbehave, many streams at once.
+
+usage: serve_test.py GLINT"""
+import http.client
+import json
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "clients"))
+from glint_server import Server  # noqa: E402
+
+GLINT = ""
+STORY = {"prompt": "Once upon a time", "ignore_eos": True, "stream": True}
+
+
+def post(url, path, body, context=None):
+    request = urllib.request.Request(url + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    return urllib.request.urlopen(request, timeout=60, context=context)
+
+
+def connect(url):
+    host, port = url.rsplit("/", 1)[1].split(":")
+    return socket.create_connection((host, int(port)), timeout=60)
+
+
+def request_of(path, body):
+    text = json.dumps(body)
+    return f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(text)}\r\n\r\n{text}".encode()
+
+
+class ServeTest(unittest.TestCase):
+    def test_sigterm_lets_answers_end(self):
+        with Server(GLINT) as server:
+            answers = []
+
+            def ask():
+                with post(server.url, "/completion", {**STORY, "n_predict": 300}) as response:
+                    answers.append(response.read().decode())
+
+            threads = [threading.Thread(target=ask) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            while json.dumps(json.load(urllib.request.urlopen(server.url + "/slots"))).count('"is_processing": true') < 4:
+                time.sleep(0.01)
+            self.assertEqual(server.stop(), 0)
+            for thread in threads:
+                thread.join()
+            for answer in answers:
+                self.assertIn('"stop_type":"limit"', answer)
+            self.assertEqual(len(answers), 4)
+
+    def test_sigterm_ends_what_takes_too_long(self):
+        with Server(GLINT, "--drain-seconds", "0", "-c", "1024", "-np", "1") as server:
+            # The second waits for the first, which takes a while: neither can end at once.
+            streams = [connect(server.url) for _ in range(2)]
+            for stream in streams:
+                stream.sendall(request_of("/v1/completions", STORY))
+                self.assertIn(b"200 OK", stream.recv(100))
+            self.assertEqual(server.stop(), 0)
+            text = b"".join(iter(lambda: streams[1].recv(65536), b""))
+            self.assertIn(b'data: {"error":{"code":503', text)
+            for stream in streams:
+                stream.close()
+
+    def test_the_log_holds_no_text(self):
+        with Server(GLINT, "-np", "4") as server:
+            post(server.url, "/completion", {"prompt": "a secret zebra", "n_predict": 2}).read()
+            with self.assertRaises(urllib.error.HTTPError) as caught:
+                post(server.url, "/completion", {"prompt": "zebra", "n_predict": "zebra"})
+            caught.exception.close()
+            server.stop()
+            log = "\n".join(server.log)
+        self.assertIn("POST /completion 200", log)
+        self.assertIn("POST /completion 400", log)
+        self.assertNotIn("zebra", log)
+
+    def test_unix_socket_and_tls(self):
+        with tempfile.TemporaryDirectory() as folder:
+            key, certificate, path = (f"{folder}/{name}" for name in ("key.pem", "certificate.pem", "glint.sock"))
+            made = subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate,
+                                   "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"],
+                                  capture_output=True)
+            self.assertEqual(made.returncode, 0, made.stderr)
+            with Server(GLINT, "--ssl-key-file", key, "--ssl-cert-file", certificate) as server:
+                context = ssl.create_default_context(cafile=certificate)
+                with post(server.url, "/completion", {"prompt": "Hello", "n_predict": 3}, context) as response:
+                    self.assertEqual(json.load(response)["tokens_predicted"], 3)
+                with connect(server.url) as plain:
+                    plain.sendall(b"GET /health HTTP/1.1\r\n\r\n")
+                    self.assertNotIn(b"200 OK", plain.recv(1000))
+                with urllib.request.urlopen(server.url + "/health", timeout=60, context=context) as response:
+                    self.assertEqual(response.status, 200)
+            with Server(GLINT, "--host", f"127.0.0.1,{path}") as server:
+                with socket.socket(socket.AF_UNIX) as local:
+                    local.connect(path)
+                    local.sendall(b"GET /health HTTP/1.1\r\nConnection: close\r\n\r\n")
+                    self.assertIn(b"200 OK", local.recv(1000))
+                self.assertEqual(server.stop(), 0)
+                self.assertFalse(Path(path).exists())
+
+    def test_misbehaving_clients_hurt_nobody(self):
+        with Server(GLINT, "-np", "4") as server:
+            bad = [b"\x00" * 100, b"\xff\xfe\r\n\r\n", b"GET", b"POST /completion HTTP/1.1\r\nContent-Length: 10\r\n\r\n{",
+                   request_of("/completion", {**STORY, "prompt": "Hello"})]
+            held = []
+            for i in range(100):
+                stream = connect(server.url)
+                stream.sendall(bad[i % len(bad)])
+                if i % 2:
+                    stream.close()
+                else:
+                    held.append(stream)  # and reads nothing
+            with connect(server.url) as bomb:
+                body = b'{"prompt":' + b"[" * 1_000_000
+                bomb.sendall(b"POST /completion HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+                self.assertIn(b" 400 ", bomb.recv(1000))
+            with post(server.url, "/completion", {"prompt": "Hello", "n_predict": 3}) as response:
+                self.assertEqual(json.load(response)["tokens_predicted"], 3)
+            for stream in held:
+                stream.close()
+
+    def test_many_streams(self):
+        n = 200
+        with Server(GLINT, "-np", "32", "--queue", "1000", "-c", "4096", "--no-log-requests") as server:
+            streams = [connect(server.url) for _ in range(n)]
+            for stream in streams:
+                stream.sendall(request_of("/v1/completions", {**STORY, "max_tokens": 8}))
+            for stream in streams:
+                response = http.client.HTTPResponse(stream)
+                response.begin()
+                text = response.read().decode()
+                self.assertTrue(text.endswith("data: [DONE]\n\n"), text)
+                self.assertEqual(text.count("data: "), 8 + 2)  # tokens, the end, [DONE]
+                stream.close()
+
+
+if __name__ == "__main__":
+    GLINT = sys.argv.pop(1)
+    unittest.main()
