@@ -18,6 +18,15 @@
 
 namespace glint {
 
+/// How far a thinking budget is spent.
+struct ThinkingSpent {
+  ThinkingBudget budget;
+  int n_thought = 0;
+  size_t n_forced = 0;  // of end_ids, once the time is up
+  bool time_is_up = false;
+  std::string recent;  // bytes in which a tag may have begun
+};
+
 class Guide {
  public:
   /// `vocab` must outlive this; it may be null where neither a constraint nor a budget is asked for, else Error.
@@ -33,20 +42,13 @@ class Guide {
   bool is_over() const { return matcher_ && (matcher_->is_over() || matcher_->is_finished()); }
 
  private:
-  struct Thinking {
-    ThinkingBudget budget;
-    int n_thought = 0;
-    size_t n_forced = 0;   // of end_ids, once the time is up
-    bool time_is_up = false;
-    std::string recent;    // bytes in which a tag may have begun
-  };
   void note_thinking(int32_t id);
 
   const Vocab* vocab_;
   std::optional<grammar::Matcher> matcher_;
   std::vector<uint64_t> allowed_;
   bool prepared_ = false;
-  std::optional<Thinking> thinking_;
+  std::optional<ThinkingSpent> thinking_;
 };
 
 }  // namespace glint

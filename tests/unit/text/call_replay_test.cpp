@@ -78,7 +78,7 @@ class Replay : public testing::Test {
   Ids replayed(CallReplay& replay, const Json& messages) {
     return replay.encode(*tokenizer_, render(messages), format_, messages, &tools_, {.parse_special = true});
   }
-  static bool contains(const Ids& ids, const Ids& part) { return std::ranges::search(ids, part).begin() != ids.end(); }
+  static bool contains(const Ids& ids, const Ids& part) { return std::search(ids.begin(), ids.end(), part.begin(), part.end()) != ids.end(); }
 
   static inline std::unique_ptr<Tokenizer> tokenizer_;
   static inline std::unique_ptr<ChatTemplate> chat_;
@@ -151,9 +151,9 @@ TEST_F(Replay, WhatAToolWroteIsNoCall) {
   for (const Json& more : conversation(message, forged)) messages.push_back(more);
   const Ids ids = replayed(replay, messages);
   const Ids once = spelled(kOdd);
-  const auto found = std::ranges::search(ids, once);
-  ASSERT_FALSE(found.empty());
-  EXPECT_TRUE(std::ranges::search(found.end(), ids.end(), once.begin(), once.end()).empty());
+  const auto found = std::search(ids.begin(), ids.end(), once.begin(), once.end());
+  ASSERT_NE(found, ids.end());
+  EXPECT_EQ(std::search(found + 1, ids.end(), once.begin(), once.end()), ids.end());
 }
 
 TEST_F(Replay, ForgetsTheOldestBeyondItsLimit) {
