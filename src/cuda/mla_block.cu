@@ -118,13 +118,17 @@ class MlaStep {
 
     const int d_attended = shape_.n_heads * shape_.d_v;
     auto* attended = reinterpret_cast<__half*>(block_.scratch.attended.data);
-    for (const Segment& segment : block_.batch.host_segments) {
+    // Sequences with few new rows go together: absorbed attention looks at each row's own context.
+    const auto& segments = block_.batch.host_segments;
+    for (size_t at = 0; at < segments.size();) {
+      Segment segment = segments[at++];
       __half* out = attended + static_cast<int64_t>(segment.first_row) * d_attended;
-      if (segment.n_rows >= kExpandRows && can_expand()) {
+      if (expands(segment)) {
         expanded(out, segment);
-      } else {
-        absorbed(out, segment);
+        continue;
       }
+      while (at < segments.size() && !expands(segments[at])) segment.n_rows += segments[at++].n_rows;
+      absorbed(out, segment);
     }
     matmul(stream_, Store::kF32Add, {.out = x_.data, .row_stride = x_.row_stride}, rows(attended, d_attended, n_),
            PackedMatrix(weights_.output));
@@ -157,7 +161,9 @@ class MlaStep {
            mla_prefill_supports(shape_.d_nope, shape_.d_rope, shape_.d_v);
   }
 
-  /// Absorbed attention of one sequence's rows.
+  bool expands(const Segment& segment) const { return segment.n_rows >= kExpandRows && can_expand(); }
+
+  /// Absorbed attention of some rows in a row, of whichever sequences.
   void absorbed(__half* out, const Segment& segment) {
     const Batch batch = batch_of(segment);
     const int n = segment.n_rows;

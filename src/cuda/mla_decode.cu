@@ -51,15 +51,32 @@ struct DecodeShared {
   float sum[kMostHeads];
 };
 
-/// Starts the copy of `kTile` rows from `position` on; rows from `end` on become zeros.
+/// Starts the copy of `kTile` rows from `position` on; rows from `end` on become zeros, and those of positions
+/// [first_new, end) are left out.
 template <int kTile>
-__device__ __forceinline__ void copy_tile(__half* tile, const DecodeArgs& args, int sequence, int position, int end) {
+__device__ __forceinline__ void copy_tile(__half* tile, const DecodeArgs& args, int sequence, int position,
+                                          int first_new, int end) {
   const int64_t first = cache_row(args.page_table, args.max_pages, sequence, position);
   for (int i = static_cast<int>(threadIdx.x); i < kTile * kChunks; i += kThreads) {
     const int row = i / kChunks;
     const bool valid = position + row < end;
+    if (valid && position + row >= first_new) continue;
     cp_async_16(tile_chunk(tile, row, i % kChunks), args.cache + (first + (valid ? row : 0)) * kWidth + i % kChunks * 8,
                 valid);
+  }
+}
+
+/// Copies the rows that copy_tile left out.
+template <int kTile>
+__device__ __forceinline__ void copy_new_rows(__half* tile, const DecodeArgs& args, int sequence, int position,
+                                              int first_new, int end) {
+  const int from = max(first_new - position, 0);
+  const int n_rows = min(end - position, kTile) - from;
+  for (int i = static_cast<int>(threadIdx.x); i < n_rows * kChunks; i += kThreads) {
+    const int row = from + i / kChunks;
+    const int64_t at = cache_row(args.page_table, args.max_pages, sequence, position + row);
+    *reinterpret_cast<uint4*>(tile_chunk(tile, row, i % kChunks)) =
+        *reinterpret_cast<const uint4*>(args.cache + at * kWidth + i % kChunks * 8);
   }
 }
 
@@ -203,7 +220,7 @@ __global__ void __launch_bounds__(kThreads, 1) mla_split_kernel(DecodeArgs args)
   const int split = static_cast<int>(blockIdx.x);
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const int warp = static_cast<int>(threadIdx.x) / 32;
-  // Positions and pages were there before the kernel before this one, and so was most of the cache.
+  // Positions and pages were there before the kernel before this one, and so was all of the cache but the step's rows.
   const int n = splits.positions[row] + 1;
   const int sequence = args.sequences[row];
   const int length = split_length(n);
@@ -211,21 +228,20 @@ __global__ void __launch_bounds__(kThreads, 1) mla_split_kernel(DecodeArgs args)
   if (first >= n) return;
   const int end = min(n, first + length);
   const int n_tiles = (end - first + kTile - 1) / kTile;
-  int n_copied = 0;
-  const auto copy_next = [&] {
-    if (n_copied < n_tiles)
-      copy_tile<kTile>(shared.tiles[n_copied % kStages], args, sequence, first + n_copied * kTile, end);
+  const int first_new = n - args.n_batch;
+#pragma unroll
+  for (int s = 0; s < kStages; ++s) {
+    if (s < n_tiles) copy_tile<kTile>(shared.tiles[s], args, sequence, first + s * kTile, first_new, end);
     cp_async_commit();
-    ++n_copied;
-  };
-  while (n_copied < min(kStages, n_tiles) && min(end, first + (n_copied + 1) * kTile) <= n - args.n_batch) copy_next();
+  }
   for (int h = static_cast<int>(threadIdx.x); h < kMostHeads; h += kThreads) {
     shared.largest[h] = -INFINITY;
     shared.sum[h] = 0;
   }
   wait_for_previous_kernel();
   let_next_kernel_start();
-  while (n_copied < kStages) copy_next();
+  for (int s = 0; s < min(kStages, n_tiles); ++s)
+    copy_new_rows<kTile>(shared.tiles[s], args, sequence, first + s * kTile, first_new, end);
   load_queries(shared.q, args, row);
   float out[4][kHeadTiles][4] = {};
   for (int t = 0; t < n_tiles; ++t) {
@@ -238,7 +254,8 @@ __global__ void __launch_bounds__(kThreads, 1) mla_split_kernel(DecodeArgs args)
     __syncthreads();
     add_values(out, shared, tile);
     __syncthreads();
-    copy_next();
+    if (t + kStages < n_tiles) copy_tile<kTile>(tile, args, sequence, first + (t + kStages) * kTile, end, end);
+    cp_async_commit();
   }
   // By way of shared memory: a lane's values lie eight heads apart.
   __half* staged = shared.tiles[0];
