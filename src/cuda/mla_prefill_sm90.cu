@@ -207,10 +207,13 @@ __device__ __forceinline__ void attend_rows(Shared& shared, const MlaPrefill& ar
     soften_tile(scores, shrink, t);
     wgmma_wait<0>();
     barrier_arrive(&shared.values_free[before]);
+    // Most tiles hold no new largest score.
+    if (__any_sync(kAllLanes, shrink[0] != 1 || shrink[1] != 1)) {
 #pragma unroll
-    for (int c = 0; c < kWidth / 8; ++c) {
+      for (int c = 0; c < kWidth / 8; ++c) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i) state.out[c][i] *= shrink[i / 2];
+        for (int i = 0; i < 4; ++i) state.out[c][i] *= shrink[i / 2];
+      }
     }
     pack(p, scores);
   }
