@@ -70,7 +70,9 @@ struct MlaWeights {
   Weight k_b;             // n_heads x [kv_rank, d_nope]: un-rotated query into the latent's space
   Weight v_b;             // n_heads x [d_v, kv_rank]: latent into values
   Weight k_b_transposed;  // n_heads x [d_nope, kv_rank]: latent into keys; only where a backend makes it (adapt)
-  Weight output;          // [d_model, n_heads * d_v]
+  Weight expansion;       // [n_heads * (d_nope + d_v), kv_rank] f16 rows, not packed: latent into all heads' keys, then
+                     // values; likewise
+  Weight output;  // [d_model, n_heads * d_v]
 };
 
 struct GluWeights {

@@ -172,14 +172,8 @@ class CudaBackend final : public Backend {
   }
 
   // ---- steps ----
-  void adapt(MlaWeights& weights) override {
-    if (is_transposed(weights.k_b)) weights.k_b_transposed = transposed_k_b(stream_, weights.k_b);
-  }
-  int64_t adapt_bytes(const MlaWeights& weights) const override {
-    const Weight& k_b = weights.k_b;
-    if (!is_transposed(k_b)) return 0;
-    return cuda::allocation_bytes(PackedMatrix(nullptr, DType::kF16, k_b.count * k_b.n_in, k_b.n_out).bytes());
-  }
+  void adapt(MlaWeights& weights) override { adapt_mla(stream_, weights); }
+  int64_t adapt_bytes(const MlaWeights& weights) const override { return adapt_mla_bytes(stream_, weights); }
   int64_t workspace_bytes(const StepLimits& limits) const override { return Workspace::bytes_for(limits); }
   void prepare(const StepLimits& limits) override { workspace_.reserve(stream_, limits); }
   int recorded_tokens() const override { return kMatvecTokens; }
@@ -205,7 +199,6 @@ class CudaBackend final : public Backend {
   /// What is current is a thread's own, and a model may be loaded by one thread and run by another; every step begins
   /// with an upload.
   void use_device() const { check(cudaSetDevice(device_)); }
-  static bool is_transposed(const Weight& k_b) { return k_b.dtype != DType::kF32 && k_b.n_in % kTileRows == 0; }
   HalfRows halves_of(Tensor x) {
     const int64_t columns = half_columns(x.width);
     __half* to = workspace_.halves(stream_, x.n_rows * x.n_heads * columns);

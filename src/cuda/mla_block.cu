@@ -2,6 +2,7 @@
 #include "cuda/mla_block.h"
 
 #include "base/check.h"
+#include "cuda/expand.h"
 #include "cuda/matmul.h"
 #include "cuda/matvec.h"
 #include "cuda/mla_prefill.h"
@@ -157,7 +158,7 @@ class MlaStep {
   }
 
   bool can_expand() const {
-    return weights_.k_b_transposed && cache_.k_dtype == DType::kF16 &&
+    return (weights_.k_b_transposed || weights_.expansion) && cache_.k_dtype == DType::kF16 &&
            mla_prefill_supports(shape_.d_nope, shape_.d_rope, shape_.d_v);
   }
 
@@ -203,9 +204,20 @@ class MlaStep {
     __half* keys = tail + static_cast<int64_t>(n_total) * shape_.d_rope;
     __half* values = keys + n_total * d_keys;
     gather_latents(stream_, latent, tail, cache_, block_.batch, segment.sequence, n_total, shape_.kv_rank);
-    const HalfRows latents = rows(latent, shape_.kv_rank, n_total);
-    matmul(stream_, Store::kHalf, {.out = keys, .row_stride = d_keys}, latents, tall(weights_.k_b_transposed));
-    matmul(stream_, Store::kHalf, {.out = values, .row_stride = d_values}, latents, tall(weights_.v_b));
+    if (weights_.expansion) {
+      expand_sm90(stream_, {.keys = keys,
+                            .values = values,
+                            .latents = latent,
+                            .weights = static_cast<const __half*>(weights_.expansion.data),
+                            .n_rows = n_total,
+                            .kv_rank = shape_.kv_rank,
+                            .d_keys = static_cast<int>(d_keys),
+                            .d_values = static_cast<int>(d_values)});
+    } else {
+      const HalfRows latents = rows(latent, shape_.kv_rank, n_total);
+      matmul(stream_, Store::kHalf, {.out = keys, .row_stride = d_keys}, latents, tall(weights_.k_b_transposed));
+      matmul(stream_, Store::kHalf, {.out = values, .row_stride = d_values}, latents, tall(weights_.v_b));
+    }
     const Tensor q_heads = q_.rows(segment.first_row, segment.n_rows).split_heads(shape_.n_heads);
     __half* q_half = context_.workspace.halves(stream_, static_cast<int64_t>(segment.n_rows) * q_.width);
     rotate_queries(stream_, q_half, q_heads, shape_.d_nope, block_.batch.positions + segment.first_row, rope_params_);
@@ -261,11 +273,44 @@ bool mla_block(const MlaContext& context, Tensor x, const BlockContext& block, c
   return true;
 }
 
+namespace {
+
+bool is_packed(const Weight& w) {
+  return w && w.dtype != DType::kF32;
+}
+
+bool takes_expansion(const Stream& stream, const MlaWeights& weights) {
+  const Weight& k_b = weights.k_b;
+  const Weight& v_b = weights.v_b;
+  return is_packed(k_b) && is_packed(v_b) &&
+         can_expand_sm90(stream, k_b.n_out, k_b.count * k_b.n_in, v_b.count * v_b.n_out);
+}
+bool takes_transposed(const MlaWeights& weights) {
+  return is_packed(weights.k_b) && weights.k_b.n_in % kTileRows == 0;
+}
+
+size_t half_bytes(const Weight& w) {
+  return static_cast<size_t>(w.count) * static_cast<size_t>(w.n_out) * static_cast<size_t>(w.n_in) * sizeof(__half);
+}
+
+Weight expansion_of(const Stream& stream, const Weight& k_b, const Weight& v_b) {
+  const auto buffer = std::make_shared<DeviceBuffer>(half_bytes(k_b) + half_bytes(v_b));
+  auto* keys = static_cast<__half*>(buffer->data());
+  unpack_heads(stream, keys, k_b, /*transposed=*/true);
+  unpack_heads(stream, keys + half_bytes(k_b) / sizeof(__half), v_b, /*transposed=*/false);
+  return {.dtype = DType::kF16,
+          .count = 1,
+          .n_out = k_b.count * k_b.n_in + v_b.count * v_b.n_out,
+          .n_in = k_b.n_out,
+          .data = buffer->data(),
+          .bias = nullptr,
+          .owner = buffer};
+}
+
 Weight transposed_k_b(const Stream& stream, const Weight& k_b) {
-  const int64_t n_values = static_cast<int64_t>(k_b.count) * k_b.n_out * k_b.n_in;
-  const DeviceBuffer plain(static_cast<size_t>(n_values) * sizeof(__half));
+  const DeviceBuffer plain(half_bytes(k_b));
   auto* values = static_cast<__half*>(plain.data());
-  transpose_heads(stream, values, k_b);
+  unpack_heads(stream, values, k_b, /*transposed=*/true);
   Weight w{.dtype = DType::kF16,
            .count = k_b.count,
            .n_out = k_b.n_in,
@@ -273,7 +318,6 @@ Weight transposed_k_b(const Stream& stream, const Weight& k_b) {
            .data = nullptr,
            .bias = nullptr,
            .owner = {}};
-  GLINT_CHECK(w.n_out % kTileRows == 0);
   const int n_rows = w.count * w.n_out;
   PackedMatrix matrix(nullptr, DType::kF16, n_rows, w.n_in);
   const auto buffer = std::make_shared<DeviceBuffer>(static_cast<size_t>(matrix.bytes()));
@@ -283,6 +327,25 @@ Weight transposed_k_b(const Stream& stream, const Weight& k_b) {
   w.data = buffer->data();
   w.owner = buffer;
   return w;
+}
+
+}  // namespace
+
+void adapt_mla(const Stream& stream, MlaWeights& weights) {
+  if (takes_expansion(stream, weights)) {
+    weights.expansion = expansion_of(stream, weights.k_b, weights.v_b);
+  } else if (takes_transposed(weights)) {
+    weights.k_b_transposed = transposed_k_b(stream, weights.k_b);
+  }
+}
+
+int64_t adapt_mla_bytes(const Stream& stream, const MlaWeights& weights) {
+  const Weight& k_b = weights.k_b;
+  if (takes_expansion(stream, weights)) {
+    return allocation_bytes(static_cast<int64_t>(half_bytes(k_b) + half_bytes(weights.v_b)));
+  }
+  if (!takes_transposed(weights)) return 0;
+  return allocation_bytes(PackedMatrix(nullptr, DType::kF16, k_b.count * k_b.n_in, k_b.n_out).bytes());
 }
 
 }  // namespace glint::cuda

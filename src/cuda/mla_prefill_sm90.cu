@@ -239,22 +239,37 @@ __device__ __forceinline__ void attend_rows(Shared& shared, const MlaPrefill& ar
   }
 }
 
-/// Grid: (tiles of rows, heads); the longest rows first.
-__global__ void __launch_bounds__(kThreads, 1) mla_prefill_sm90_kernel(MlaPrefill args) {
+/// Which rows a block takes. Blocks of equal length that come last would leave most multiprocessors idle: those behind
+/// `n_whole` take half a tile, with one computing warpgroup.
+struct BlockRows {
+  int head, first, n, n_groups;
+  /// Heads one after the other, so that their keys stay in L2; of each the longest rows first.
+  __device__ __forceinline__ BlockRows(const MlaPrefill& args, int n_whole, int block) {
+    const int n_row_tiles = (args.n_rows + kRows - 1) / kRows;
+    const bool whole = block < n_whole;
+    const int item = whole ? block : n_whole + (block - n_whole) / 2;
+    head = item / n_row_tiles;
+    first = (n_row_tiles - 1 - item % n_row_tiles) * kRows + (whole ? 0 : (block - n_whole) % 2 * kGroupRows);
+    n_groups = whole ? 2 : 1;
+    n = min(n_groups * kGroupRows, args.n_rows - first);
+  }
+};
+
+/// Grid: n_whole tiles of rows and halves of the others.
+__global__ void __launch_bounds__(kThreads, 1) mla_prefill_sm90_kernel(MlaPrefill args, int n_whole) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   auto& shared =
       *reinterpret_cast<Shared*>((reinterpret_cast<uintptr_t>(dynamic_shared<uint8_t>()) + 1023) / 1024 * 1024);
-  const int head = static_cast<int>(blockIdx.y);
-  const int first_row = static_cast<int>(gridDim.x - 1 - blockIdx.x) * kRows;
-  const int n_rows = min(kRows, args.n_rows - first_row);
-  const int n_keys = args.n_past + first_row + n_rows;  // behind the last row there is nothing to see
+  const BlockRows rows(args, n_whole, static_cast<int>(blockIdx.x));
+  if (rows.n <= 0) return;
+  const int n_keys = args.n_past + rows.first + rows.n;  // behind the last row there is nothing to see
   const int n_tiles = (n_keys + kKeys - 1) / kKeys;
   if (threadIdx.x == 0) {
     for (int s = 0; s < kStages; ++s) {
       barrier_init(&shared.keys_full[s], kGroupThreads);
       barrier_init(&shared.values_full[s], kGroupThreads);
-      barrier_init(&shared.keys_free[s], 2 * kGroupThreads);
-      barrier_init(&shared.values_free[s], 2 * kGroupThreads);
+      barrier_init(&shared.keys_free[s], rows.n_groups * kGroupThreads);
+      barrier_init(&shared.values_free[s], rows.n_groups * kGroupThreads);
     }
   }
   __syncthreads();
@@ -263,10 +278,10 @@ __global__ void __launch_bounds__(kThreads, 1) mla_prefill_sm90_kernel(MlaPrefil
   const int group = static_cast<int>(threadIdx.x) / kGroupThreads;
   if (group == 2) {
     give_registers<24>();
-    copy_tiles(shared, args, head, n_keys, n_tiles);
+    copy_tiles(shared, args, rows.head, n_keys, n_tiles);
   } else {
     take_registers<240>();
-    attend_rows(shared, args, group, first_row, n_rows, head, n_tiles);
+    if (group < rows.n_groups) attend_rows(shared, args, group, rows.first, rows.n, rows.head, n_tiles);
   }
 #endif
 }
@@ -275,8 +290,11 @@ __global__ void __launch_bounds__(kThreads, 1) mla_prefill_sm90_kernel(MlaPrefil
 
 bool mla_prefill_sm90(const Stream& stream, const MlaPrefill& args) {
   if (!stream.is_hopper) return false;
-  const dim3 grid(static_cast<unsigned>(blocks_for(args.n_rows, kRows)), static_cast<unsigned>(args.n_heads));
-  launch(stream, {grid, dim3(kThreads), sizeof(Shared) + 1024}, mla_prefill_sm90_kernel, args);
+  const int n_tiles = blocks_for(args.n_rows, kRows) * args.n_heads;
+  const int n_last = n_tiles % stream.n_multiprocessors;  // of the last round
+  const int n_whole = 2 * n_last <= stream.n_multiprocessors ? n_tiles - n_last : n_tiles;
+  const dim3 grid(static_cast<unsigned>(n_whole + 2 * (n_tiles - n_whole)));
+  launch(stream, {grid, dim3(kThreads), sizeof(Shared) + 1024}, mla_prefill_sm90_kernel, args, n_whole);
   return true;
 }
 

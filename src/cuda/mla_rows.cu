@@ -53,20 +53,20 @@ __global__ void __launch_bounds__(128) gather_latents_kernel(__half* latent, __h
   }
 }
 
-/// Grid: (columns of out / 256, rows of out, heads).
+/// Grid: (rows of w / 256, columns of w, heads).
 template <PackedFormat kFormat>
-__global__ void __launch_bounds__(256) transpose_heads_kernel(__half* out, PackedMatrix k_b) {
+__global__ void __launch_bounds__(256) unpack_heads_kernel(__half* out, PackedMatrix w, bool transposed) {
   wait_for_previous_kernel();
   let_next_kernel_start();
-  const int r = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);  // row of k_b
-  const int d = static_cast<int>(blockIdx.y);
-  const int head = static_cast<int>(blockIdx.z);
-  if (r < k_b.n_out) {
-    const int64_t tile =
-        (static_cast<int64_t>(head) * k_b.n_row_tiles + r / kTileRows) * k_b.n_blocks + d / kTileColumns;
+  const int row = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
+  const int column = static_cast<int>(blockIdx.y);
+  const int64_t head = blockIdx.z;
+  if (row < w.n_out) {
+    const int64_t tile = (head * w.n_row_tiles + row / kTileRows) * w.n_blocks + column / kTileColumns;
     const float value =
-        unpack_one<kFormat>(k_b.tiles + tile * tile_layout(kFormat).bytes(), r % kTileRows, d % kTileColumns);
-    out[(static_cast<int64_t>(head) * k_b.n_in + d) * k_b.n_out + r] = __float2half_rn(value);
+        unpack_one<kFormat>(w.tiles + tile * tile_layout(kFormat).bytes(), row % kTileRows, column % kTileColumns);
+    const int64_t at = transposed ? (head * w.n_in + column) * w.n_out + row : (head * w.n_out + row) * w.n_in + column;
+    out[at] = __float2half_rn(value);
   }
 }
 
@@ -104,13 +104,14 @@ void gather_latents(const Stream& stream, __half* latent, __half* tail, const Kv
          batch.page_table + static_cast<int64_t>(sequence) * batch.max_pages, kv_rank);
 }
 
-void transpose_heads(const Stream& stream, __half* out, const Weight& k_b) {
-  const PackedMatrix matrix(k_b);
+void unpack_heads(const Stream& stream, __half* out, const Weight& w, bool transposed) {
+  const PackedMatrix matrix(w);
   const LaunchShape shape{dim3(static_cast<unsigned>(blocks_for(matrix.n_out, 256)), static_cast<unsigned>(matrix.n_in),
-                               static_cast<unsigned>(k_b.count)),
+                               static_cast<unsigned>(w.count)),
                           dim3(256)};
-  with_format(matrix.format,
-              [&]<PackedFormat kFormat>() { launch(stream, shape, transpose_heads_kernel<kFormat>, out, matrix); });
+  with_format(matrix.format, [&]<PackedFormat kFormat>() {
+    launch(stream, shape, unpack_heads_kernel<kFormat>, out, matrix, transposed);
+  });
 }
 
 }  // namespace glint::cuda

@@ -47,7 +47,7 @@ void rotate_queries(const Stream& stream, __half* q_half, Tensor q, int d_nope, 
 void gather_latents(const Stream& stream, __half* latent, __half* tail, const KvLayer& cache, const Batch& batch,
                     int sequence, int n, int kv_rank);
 
-/// See mla_block.h.
-void transpose_heads(const Stream& stream, __half* out, const Weight& k_b);
+/// Packed stacked matrices as f16 rows: `out` [count, n_in, n_out] where transposed, else [count, n_out, n_in].
+void unpack_heads(const Stream& stream, __half* out, const Weight& w, bool transposed);
 
 }  // namespace glint::cuda

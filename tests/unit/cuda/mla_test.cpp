@@ -8,7 +8,7 @@
 namespace glint::backend_test {
 namespace {
 
-constexpr int kModel = 128, kHeads = 3, kQRank = 64, kKvRank = 512, kNope = 192, kRope = 64, kV = 256;
+constexpr int kModel = 128, kHeads = 4, kQRank = 64, kKvRank = 512, kNope = 192, kRope = 64, kV = 256;
 constexpr int kRow = kKvRank + kRope;
 
 /// A backend with the weights of one block, its cache and its scratch.
