@@ -2,10 +2,10 @@
 #include "cuda/mla_block.h"
 
 #include "base/check.h"
-#include "cuda/expand.h"
 #include "cuda/matmul.h"
 #include "cuda/matvec.h"
 #include "cuda/mla_prefill.h"
+#include "cuda/mla_prompt_sm90.h"
 #include "cuda/mla_rows.h"
 #include "cuda/pack.h"
 #include "cuda/row_ops.h"
@@ -195,6 +195,37 @@ class MlaStep {
 
   /// Attention of one sequence's rows over keys and values expanded from the cache, its new rows included.
   void expanded(__half* out, const Segment& segment) {
+    const Tensor q_heads = q_.rows(segment.first_row, segment.n_rows).split_heads(shape_.n_heads);
+    __half* q_half = context_.workspace.halves(stream_, static_cast<int64_t>(segment.n_rows) * q_.width);
+    rotate_queries(stream_, q_half, q_heads, shape_.d_nope, block_.batch.positions + segment.first_row, rope_params_);
+    if (weights_.expansion) {
+      expanded_sm90(out, segment, q_half);
+    } else {
+      expanded_rows(out, segment, q_half);
+    }
+  }
+
+  void expanded_sm90(__half* out, const Segment& segment, const __half* q_half) {
+    const int n_total = segment.first_position + segment.n_rows;
+    __half* memory = context_.workspace.expanded(stream_, PromptTiles::halves(n_total, shape_.n_heads));
+    const PromptTiles tiles(memory, n_total, shape_.n_heads);
+    expand_latents(stream_, tiles,
+                   {.cache = static_cast<const __half*>(cache_.k),
+                    .pages = block_.batch.page_table + static_cast<int64_t>(segment.sequence) * block_.batch.max_pages,
+                    .weights = static_cast<const __half*>(weights_.expansion.data),
+                    .n = n_total,
+                    .n_heads = shape_.n_heads});
+    attend_prompt(stream_,
+                  {.out = out,
+                   .q = q_half,
+                   .n_rows = segment.n_rows,
+                   .n_past = segment.first_position,
+                   .n_heads = shape_.n_heads,
+                   .scale = shape_.scale},
+                  tiles);
+  }
+
+  void expanded_rows(__half* out, const Segment& segment, const __half* q_half) {
     const int n_total = segment.first_position + segment.n_rows;
     const int64_t d_keys = static_cast<int64_t>(shape_.n_heads) * shape_.d_nope;
     const int64_t d_values = static_cast<int64_t>(shape_.n_heads) * shape_.d_v;
@@ -204,23 +235,9 @@ class MlaStep {
     __half* keys = tail + static_cast<int64_t>(n_total) * shape_.d_rope;
     __half* values = keys + n_total * d_keys;
     gather_latents(stream_, latent, tail, cache_, block_.batch, segment.sequence, n_total, shape_.kv_rank);
-    if (weights_.expansion) {
-      expand_sm90(stream_, {.keys = keys,
-                            .values = values,
-                            .latents = latent,
-                            .weights = static_cast<const __half*>(weights_.expansion.data),
-                            .n_rows = n_total,
-                            .kv_rank = shape_.kv_rank,
-                            .d_keys = static_cast<int>(d_keys),
-                            .d_values = static_cast<int>(d_values)});
-    } else {
-      const HalfRows latents = rows(latent, shape_.kv_rank, n_total);
-      matmul(stream_, Store::kHalf, {.out = keys, .row_stride = d_keys}, latents, tall(weights_.k_b_transposed));
-      matmul(stream_, Store::kHalf, {.out = values, .row_stride = d_values}, latents, tall(weights_.v_b));
-    }
-    const Tensor q_heads = q_.rows(segment.first_row, segment.n_rows).split_heads(shape_.n_heads);
-    __half* q_half = context_.workspace.halves(stream_, static_cast<int64_t>(segment.n_rows) * q_.width);
-    rotate_queries(stream_, q_half, q_heads, shape_.d_nope, block_.batch.positions + segment.first_row, rope_params_);
+    const HalfRows latents = rows(latent, shape_.kv_rank, n_total);
+    matmul(stream_, Store::kHalf, {.out = keys, .row_stride = d_keys}, latents, tall(weights_.k_b_transposed));
+    matmul(stream_, Store::kHalf, {.out = values, .row_stride = d_values}, latents, tall(weights_.v_b));
     mla_prefill(stream_, {.out = out,
                           .q = q_half,
                           .k_nope = keys,
@@ -283,7 +300,7 @@ bool takes_expansion(const Stream& stream, const MlaWeights& weights) {
   const Weight& k_b = weights.k_b;
   const Weight& v_b = weights.v_b;
   return is_packed(k_b) && is_packed(v_b) &&
-         can_expand_sm90(stream, k_b.n_out, k_b.count * k_b.n_in, v_b.count * v_b.n_out);
+         prompt_sm90_supports(stream, k_b.count, k_b.n_out, k_b.n_in, PromptShape::kRope, v_b.n_out);
 }
 bool takes_transposed(const MlaWeights& weights) {
   return is_packed(weights.k_b) && weights.k_b.n_in % kTileRows == 0;
@@ -294,10 +311,13 @@ size_t half_bytes(const Weight& w) {
 }
 
 Weight expansion_of(const Stream& stream, const Weight& k_b, const Weight& v_b) {
-  const auto buffer = std::make_shared<DeviceBuffer>(half_bytes(k_b) + half_bytes(v_b));
-  auto* keys = static_cast<__half*>(buffer->data());
+  const DeviceBuffer rows(half_bytes(k_b) + half_bytes(v_b));
+  auto* keys = static_cast<__half*>(rows.data());
   unpack_heads(stream, keys, k_b, /*transposed=*/true);
   unpack_heads(stream, keys + half_bytes(k_b) / sizeof(__half), v_b, /*transposed=*/false);
+  const auto buffer = std::make_shared<DeviceBuffer>(rows.bytes());
+  tile_expansion(stream, static_cast<__half*>(buffer->data()), keys, k_b.count);
+  check(cudaStreamSynchronize(stream.handle));  // `rows` go
   return {.dtype = DType::kF16,
           .count = 1,
           .n_out = k_b.count * k_b.n_in + v_b.count * v_b.n_out,

@@ -205,7 +205,6 @@ bool mla_prefill_supports(int d_nope, int d_rope, int d_v) {
 }
 
 void mla_prefill(const Stream& stream, const MlaPrefill& args) {
-  if (mla_prefill_sm90(stream, args)) return;
   const dim3 grid(static_cast<unsigned>(blocks_for(args.n_rows, kRows)), static_cast<unsigned>(args.n_heads));
   if (stream.shared_bytes >= shared_bytes(2)) {
     launch(stream, {grid, dim3(kThreads), shared_bytes(2)}, mla_prefill_kernel<2>, args);

@@ -28,7 +28,5 @@ struct MlaPrefill {
 /// Is there a kernel for heads of these widths?
 bool mla_prefill_supports(int d_nope, int d_rope, int d_v);
 void mla_prefill(const Stream& stream, const MlaPrefill& args);
-/// The same with Hopper's own instructions; false where the card or the build has none.
-bool mla_prefill_sm90(const Stream& stream, const MlaPrefill& args);
 
 }  // namespace glint::cuda

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// mla_prefill for Hopper: warpgroup products and warps that only copy (FlashAttention-3, arXiv 2407.08608).
+// Rows of a prompt attend to expanded tiles: warpgroup products, and a thread that only copies.
 #include "base/check.h"
 #include "cuda/launch.h"
-#include "cuda/mla_prefill.h"
+#include "cuda/mla_prompt_sm90.h"
 
 #ifdef GLINT_SM90A
 #include "cuda/device/packed.cuh"
@@ -13,13 +13,12 @@
 namespace glint::cuda {
 namespace {
 
+using Shape = PromptShape;
 constexpr int kGroupThreads = 128;  // of a warpgroup
 constexpr int kThreads = 3 * kGroupThreads;
 constexpr int kGroupRows = 64;
 constexpr int kRows = 2 * kGroupRows;
-constexpr int kKeys = 80;
-constexpr int kNope = 192;
-constexpr int kRope = 64;
+constexpr int kKeys = Shape::kTileKeys;
 constexpr int kWidth = 256;  // of queries, keys and values
 constexpr int kStages = 2;
 constexpr int kPanels = kWidth / 64;  // of 64 columns
@@ -40,34 +39,25 @@ __device__ __forceinline__ __half* chunk_of(__half (*panels)[kRowsOfPanel][64], 
   return panels[chunk / 8][row] + ((chunk % 8 ^ (row & 7)) * 8);
 }
 
-/// The copying warpgroup: a lane has one chunk of a row, a warp every fourth row.
-__device__ __forceinline__ void copy_tiles(Shared& shared, const MlaPrefill& args, int head, int n_keys, int n_tiles) {
-  const int chunk = static_cast<int>(threadIdx.x) % 32;
-  const int first_row = static_cast<int>(threadIdx.x) % kGroupThreads / 32;
-  const bool is_nope = chunk < kNope / 8;
-  const __half* key = is_nope ? args.k_nope + head * kNope + chunk * 8 : args.k_rope + (chunk - kNope / 8) * 8;
-  const int64_t key_stride = is_nope ? static_cast<int64_t>(args.n_heads) * kNope : kRope;
-  const __half* value = args.v + head * kWidth + chunk * 8;
-  const int64_t value_stride = static_cast<int64_t>(args.n_heads) * kWidth;
+/// The copying thread.
+__device__ __forceinline__ void copy_tiles(Shared& shared, const PromptTiles& tiles, int head, int n_tiles) {
+  constexpr uint32_t kPanelBytes = Shape::kPanel * sizeof(__half);
+  const __half* keys = tiles.keys + static_cast<int64_t>(head) * tiles.n_tiles * Shape::kKeyPanels * Shape::kPanel;
+  const __half* values =
+      tiles.values + static_cast<int64_t>(head) * tiles.n_tiles * Shape::kValuePanels * Shape::kPanel;
   for (int t = 0; t < n_tiles; ++t) {
     const int stage = t % kStages;
     const int parity = t / kStages % 2 ^ 1;
     barrier_wait(&shared.keys_free[stage], parity);
-#pragma unroll 4
-    for (int row = first_row; row < kKeys; row += 4) {
-      const int position = t * kKeys + row;
-      const bool valid = position < n_keys;
-      cp_async_16(chunk_of(shared.keys[stage], row, chunk), key + (valid ? position : 0) * key_stride, valid);
-    }
-    barrier_arrive_after_copies(&shared.keys_full[stage]);
+    barrier_expect(&shared.keys_full[stage], kPanels * kPanelBytes);
+    bulk_copy(shared.keys[stage][0], keys + static_cast<int64_t>(t) * Shape::kKeyPanels * Shape::kPanel,
+              Shape::kKeyPanels * kPanelBytes, &shared.keys_full[stage]);
+    bulk_copy(shared.keys[stage][Shape::kKeyPanels], tiles.tails + static_cast<int64_t>(t) * Shape::kPanel, kPanelBytes,
+              &shared.keys_full[stage]);
     barrier_wait(&shared.values_free[stage], parity);
-#pragma unroll 4
-    for (int row = first_row; row < kKeys; row += 4) {
-      const int position = t * kKeys + row;
-      const bool valid = position < n_keys;
-      cp_async_16(chunk_of(shared.values[stage], row, chunk), value + (valid ? position : 0) * value_stride, valid);
-    }
-    barrier_arrive_after_copies(&shared.values_full[stage]);
+    barrier_expect(&shared.values_full[stage], kPanels * kPanelBytes);
+    bulk_copy(shared.values[stage][0], values + static_cast<int64_t>(t) * Shape::kValuePanels * Shape::kPanel,
+              kPanels * kPanelBytes, &shared.values_full[stage]);
   }
 }
 
@@ -149,7 +139,7 @@ __device__ __forceinline__ void pack(uint32_t (&p)[kSteps][4], const float (&sco
 }
 
 /// A computing warpgroup's 64 rows: the scores of one tile are under way together with the values of the one before.
-__device__ __forceinline__ void attend_rows(Shared& shared, const MlaPrefill& args, int group, int first_row,
+__device__ __forceinline__ void attend_rows(Shared& shared, const PromptAttention& args, int group, int first_row,
                                             int n_rows, int head, int n_tiles) {
   const int thread = static_cast<int>(threadIdx.x) % kGroupThreads;
   const int lane = thread % 32;
@@ -186,7 +176,6 @@ __device__ __forceinline__ void attend_rows(Shared& shared, const MlaPrefill& ar
   float shrink[2];
   uint32_t p[kSteps][4];
   barrier_wait(&shared.keys_full[0], 0);
-  fence_for_products();
   start_scores(scores, shared, group, 0);
   wgmma_wait<0>();
   barrier_arrive(&shared.keys_free[0]);
@@ -197,10 +186,8 @@ __device__ __forceinline__ void attend_rows(Shared& shared, const MlaPrefill& ar
     const int stage = t % kStages;
     const int before = (t - 1) % kStages;
     barrier_wait(&shared.keys_full[stage], t / kStages % 2);
-    fence_for_products();
     start_scores(scores, shared, group, stage);
     barrier_wait(&shared.values_full[before], (t - 1) / kStages % 2);
-    fence_for_products();
     start_values(state, p, shared, before);
     wgmma_wait<1>();
     barrier_arrive(&shared.keys_free[stage]);
@@ -219,7 +206,6 @@ __device__ __forceinline__ void attend_rows(Shared& shared, const MlaPrefill& ar
   }
   const int last = n_tiles - 1;
   barrier_wait(&shared.values_full[last % kStages], last / kStages % 2);
-  fence_for_products();
   start_values(state, p, shared, last % kStages);
   wgmma_wait<0>();
 #pragma unroll
@@ -244,7 +230,7 @@ __device__ __forceinline__ void attend_rows(Shared& shared, const MlaPrefill& ar
 struct BlockRows {
   int head, first, n, n_groups;
   /// Heads one after the other, so that their keys stay in L2; of each the longest rows first.
-  __device__ __forceinline__ BlockRows(const MlaPrefill& args, int n_whole, int block) {
+  __device__ __forceinline__ BlockRows(const PromptAttention& args, int n_whole, int block) {
     const int n_row_tiles = (args.n_rows + kRows - 1) / kRows;
     const bool whole = block < n_whole;
     const int item = whole ? block : n_whole + (block - n_whole) / 2;
@@ -256,7 +242,8 @@ struct BlockRows {
 };
 
 /// Grid: n_whole tiles of rows and halves of the others.
-__global__ void __launch_bounds__(kThreads, 1) mla_prefill_sm90_kernel(MlaPrefill args, int n_whole) {
+__global__ void __launch_bounds__(kThreads, 1)
+    attend_prompt_kernel(PromptAttention args, PromptTiles tiles, int n_whole) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   auto& shared =
       *reinterpret_cast<Shared*>((reinterpret_cast<uintptr_t>(dynamic_shared<uint8_t>()) + 1023) / 1024 * 1024);
@@ -266,11 +253,12 @@ __global__ void __launch_bounds__(kThreads, 1) mla_prefill_sm90_kernel(MlaPrefil
   const int n_tiles = (n_keys + kKeys - 1) / kKeys;
   if (threadIdx.x == 0) {
     for (int s = 0; s < kStages; ++s) {
-      barrier_init(&shared.keys_full[s], kGroupThreads);
-      barrier_init(&shared.values_full[s], kGroupThreads);
+      barrier_init(&shared.keys_full[s], 1);
+      barrier_init(&shared.values_full[s], 1);
       barrier_init(&shared.keys_free[s], rows.n_groups * kGroupThreads);
       barrier_init(&shared.values_free[s], rows.n_groups * kGroupThreads);
     }
+    fence_for_products();
   }
   __syncthreads();
   wait_for_previous_kernel();
@@ -278,7 +266,7 @@ __global__ void __launch_bounds__(kThreads, 1) mla_prefill_sm90_kernel(MlaPrefil
   const int group = static_cast<int>(threadIdx.x) / kGroupThreads;
   if (group == 2) {
     give_registers<24>();
-    copy_tiles(shared, args, rows.head, n_keys, n_tiles);
+    if (threadIdx.x % kGroupThreads == 0) copy_tiles(shared, tiles, rows.head, n_tiles);
   } else {
     take_registers<240>();
     if (group < rows.n_groups) attend_rows(shared, args, group, rows.first, rows.n, rows.head, n_tiles);
@@ -288,14 +276,12 @@ __global__ void __launch_bounds__(kThreads, 1) mla_prefill_sm90_kernel(MlaPrefil
 
 }  // namespace
 
-bool mla_prefill_sm90(const Stream& stream, const MlaPrefill& args) {
-  if (!stream.is_hopper) return false;
+void attend_prompt(const Stream& stream, const PromptAttention& args, const PromptTiles& tiles) {
   const int n_tiles = blocks_for(args.n_rows, kRows) * args.n_heads;
   const int n_last = n_tiles % stream.n_multiprocessors;  // of the last round
   const int n_whole = 2 * n_last <= stream.n_multiprocessors ? n_tiles - n_last : n_tiles;
   const dim3 grid(static_cast<unsigned>(n_whole + 2 * (n_tiles - n_whole)));
-  launch(stream, {grid, dim3(kThreads), sizeof(Shared) + 1024}, mla_prefill_sm90_kernel, args, n_whole);
-  return true;
+  launch(stream, {grid, dim3(kThreads), sizeof(Shared) + 1024}, attend_prompt_kernel, args, tiles, n_whole);
 }
 
 }  // namespace glint::cuda
@@ -303,8 +289,8 @@ bool mla_prefill_sm90(const Stream& stream, const MlaPrefill& args) {
 #else
 
 namespace glint::cuda {
-bool mla_prefill_sm90(const Stream&, const MlaPrefill&) {
-  return false;
+void attend_prompt(const Stream&, const PromptAttention&, const PromptTiles&) {
+  GLINT_CHECK(false);
 }
 }  // namespace glint::cuda
 

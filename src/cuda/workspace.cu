@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "cuda/mla_decode.h"
+#include "cuda/mla_prompt_sm90.h"
 #include "cuda/route.h"
 
 namespace glint::cuda {
@@ -18,7 +19,9 @@ Sizes sizes_for(const StepLimits& limits) {
   // short rows.
   const int64_t halves = 2 * limits.input_values + static_cast<int64_t>(limits.max_tokens) * 64;
   const int64_t slots = static_cast<int64_t>(limits.max_tokens) * std::max(1, limits.top_k);
-  const int64_t expanded = static_cast<int64_t>(limits.n_ctx) * (limits.d_latent + limits.d_expanded);
+  // Tiles of the expansion may reach behind the last position.
+  const int64_t positions = limits.d_latent > 0 ? limits.n_ctx + PromptShape::kTileKeys : 0;
+  const int64_t expanded = positions * (limits.d_latent + limits.d_expanded);
   const int64_t floats = limits.d_latent > 0 ? mla_decode_floats(limits.n_heads, limits.d_latent) : 0;
   return {halves, expanded, floats, group_integers(slots, limits.n_experts)};
 }
