@@ -71,7 +71,7 @@ struct MlaWeights {
   Weight v_b;             // n_heads x [d_v, kv_rank]: latent into values
   Weight k_b_transposed;  // n_heads x [d_nope, kv_rank]: latent into keys; only where a backend makes it (adapt)
   Weight expansion;       // n_heads * (d_nope + d_v) x kv_rank: both, in a layout of the backend's own; likewise
-  Weight output;  // [d_model, n_heads * d_v]
+  Weight output;          // [d_model, n_heads * d_v]
 };
 
 struct GluWeights {
