@@ -2,7 +2,7 @@
 #include "cuda/matmul.h"
 
 #include "base/check.h"
-#include "cuda/device/activation.cuh"
+#include "cuda/device/matmul_tokens.cuh"
 #include "cuda/device/tile_product.cuh"
 #include "cuda/format_switch.h"
 #include "cuda/launch.h"
@@ -17,56 +17,6 @@ constexpr int kTokenTiles = kTokens / 8;
 constexpr int kStages = 4;  // quarters of 64 columns under way
 constexpr int kStageHalves = kTokens * 64;
 constexpr size_t kSharedBytes = kStages * kStageHalves * sizeof(__half);
-
-enum class Kind { kStore, kGlu };
-
-struct MatmulArgs {
-  PackedMatrix matrix[2];  // of a gated pair: gate and up
-  HalfRows x;
-  ExpertGroups groups;  // n_experts = 0: dense
-  MatmulOutput out;
-  const float* up_bias;
-  Activation activation;
-};
-
-/// Which rows of x and out this block's tokens are.
-struct TokenRows {
-  int expert = 0;
-  int n_tokens = 0;
-  const int32_t* slots = nullptr;  // null: first + i
-  int first = 0;
-  int slots_per_row = 1;
-  __device__ __forceinline__ int out_row(int i) const { return slots != nullptr ? slots[i] : first + i; }
-  __device__ __forceinline__ int x_row(int i) const { return out_row(i) / slots_per_row; }
-};
-
-/// The block's tokens; n_tokens <= 0 where there is no such tile.
-__device__ __forceinline__ TokenRows token_rows(const MatmulArgs& args, int tile) {
-  TokenRows rows;
-  if (args.groups.n_experts == 0) {
-    rows.first = tile * kTokens;
-    rows.n_tokens = min(kTokens, args.x.n_rows - rows.first);
-    return rows;
-  }
-  // The last expert whose tiles begin at or before this one.
-  int low = 0;
-  int high = args.groups.n_experts;
-  while (high - low > 1) {
-    const int middle = (low + high) / 2;
-    if (args.groups.tile_start[middle] <= tile) {
-      low = middle;
-    } else {
-      high = middle;
-    }
-  }
-  if (tile >= args.groups.tile_start[args.groups.n_experts]) return rows;
-  rows.expert = low;
-  const int first = args.groups.slot_start[low] + (tile - args.groups.tile_start[low]) * kTokens;
-  rows.n_tokens = min(kTokens, args.groups.slot_start[low + 1] - first);
-  rows.slots = args.groups.slots + first;
-  rows.slots_per_row = args.groups.slots_per_row;
-  return rows;
-}
 
 /// Sixteen-byte chunk `chunk` of token `token` of a stage; chunks are permuted so that eight tokens' lie in eight
 /// banks.
@@ -103,22 +53,6 @@ __device__ __forceinline__ void add_quarter(float (&sum)[2][kTokenTiles][4], con
         mma_f16(sum[tile][2 * pair + 1], a[tile], b[2], b[3]);
       }
     }
-  }
-}
-
-__device__ __forceinline__ float with_bias(float sum, const float* bias, int expert, int n_out, int row) {
-  return bias == nullptr ? sum : sum + bias[static_cast<int64_t>(expert) * n_out + row];
-}
-
-/// Writes one value of row `out_row` (token) and weight row `i`.
-template <Store kStore>
-__device__ __forceinline__ void store_value(const MatmulOutput& out, int64_t at, float value) {
-  if constexpr (kStore == Store::kHalf) {
-    static_cast<__half*>(out.out)[at] = __float2half_rn(to_f16_range(value));
-  } else if constexpr (kStore == Store::kF32Add) {
-    static_cast<float*>(out.out)[at] += value;
-  } else {
-    static_cast<float*>(out.out)[at] = value;
   }
 }
 
@@ -166,7 +100,7 @@ __global__ void __launch_bounds__(kThreads, 1) matmul_kernel(MatmulArgs args) {
   const int n_quarters = (matrix.n_in + 63) / 64;
   wait_for_previous_kernel();
   let_next_kernel_start();
-  const TokenRows rows = token_rows(args, static_cast<int>(blockIdx.y));
+  const TokenRows rows = token_rows<kTokens>(args, static_cast<int>(blockIdx.y));
   if (rows.n_tokens <= 0) return;
 
   // Rows of tiles past the end are computed from the last one and not stored.
@@ -246,9 +180,11 @@ template <Kind kKind, Store kStore>
 void launch_matmul(const Stream& stream, const MatmulArgs& args, int count) {
   const PackedMatrix& matrix = args.matrix[0];
   GLINT_CHECK(args.x.row_stride % 8 == 0 && args.x.head_stride % 8 == 0);
-  const int n_token_tiles = args.groups.n_experts == 0
-                                ? blocks_for(args.x.n_rows, kTokens)
-                                : args.groups.n_slots / kTokens + std::min(args.groups.n_experts, args.groups.n_slots);
+  const bool few = args.groups.n_experts == 0
+                       ? args.x.n_rows <= kFewRows && few_fit(stream, matrix, kKind == Kind::kGlu)
+                       : args.groups.tile_tokens == kFewTokens;
+  if (few) return launch_matmul_few<kKind, kStore>(stream, args, count);
+  const int n_token_tiles = token_tiles(args, kTokens);
   const int rows_of_block = kWarps * kTileRows * (kKind == Kind::kGlu ? 1 : 2);
   const LaunchShape shape{dim3(static_cast<unsigned>(blocks_for(matrix.n_out, rows_of_block)),
                                static_cast<unsigned>(n_token_tiles), static_cast<unsigned>(count)),

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Products of packed weights with many tokens, dense or grouped by expert. A block of 8 warps takes 256 rows of weights
-// (of a gated pair: 128 of each) and 64 tokens; a warp unpacks its own 32 rows straight into tensor-core operands, so
-// each weight is unpacked once a block, and takes the tokens from a ring in shared memory. Runs on every card from
-// sm_80; 32 KB of shared memory. Sums are in the order of device/tile_product.cuh: bits equal matvec's. FLOPs: 2 *
-// n_out * n_in a token; bytes: the weights once for each 64 tokens (from L2 after the first), f16 activations once for
-// each 256 rows. Tested by tests/unit/cuda/op_cases_test.cpp.
+// Products of packed weights with many tokens, dense or grouped by expert. Two kernels, on every card from sm_80; sums
+// are in the order of device/tile_product.cuh: bits equal matvec's.
+// Prompts (matmul.cu): a block of 8 warps takes 256 rows of weights (of a gated pair: 128 of each) and 64 tokens; a
+// warp unpacks its own 32 rows straight into tensor-core operands, so each weight is unpacked once a block, and takes
+// the tokens from a ring in shared memory (32 KB). FLOPs: 2 * n_out * n_in a token; bytes: the weights once for each 64
+// tokens (from L2 after the first), f16 activations once for each 256 rows.
+// Steps of several sequences (matmul_few.cu): 8 tokens a block and few rows of weights, all of whose bytes are asked
+// for at once; what counts is that many small blocks keep the memory busy. Bytes: the weights once for each 8 tokens,
+// f16 activations once a block. Tested by tests/unit/cuda/op_cases_test.cpp.
 #pragma once
 
 #include <cuda_fp16.h>
@@ -15,8 +18,11 @@
 
 namespace glint::cuda {
 
-/// Tokens of a block.
+/// Tokens of a block: of a prompt, and of a step with few tokens.
 inline constexpr int kMatmulTokens = 64;
+inline constexpr int kFewTokens = 8;
+/// Rows of a dense product up to which it is one with few tokens.
+inline constexpr int kFewRows = 256;
 
 /// f16 rows in memory; each row is zero from n_in up to a multiple of 64 columns and starts at a multiple of 16 bytes.
 struct HalfRows {
@@ -30,11 +36,17 @@ struct HalfRows {
 struct ExpertGroups {
   const int32_t* slots = nullptr;       // [n_slots]
   const int32_t* slot_start = nullptr;  // [n_experts + 1] where each expert's slots begin
-  const int32_t* tile_start = nullptr;  // [n_experts + 1] tiles of kMatmulTokens slots before each expert's
+  const int32_t* tile_start = nullptr;  // [n_experts + 1] tiles of tile_tokens slots before each expert's
+  int tile_tokens = kMatmulTokens;      // or kFewTokens: which kernel takes them
   int n_experts = 0;
   int n_slots = 0;
   int slots_per_row = 1;  // row of x that slot reads is slot / slots_per_row
 };
+
+/// Has the kernel for few tokens room for rows of this matrix?
+bool few_fit(const Stream& stream, const PackedMatrix& matrix, bool gated);
+/// The tile_tokens for a step's slots; few_fit: of all of the experts' matrices.
+int tokens_of_tile(int n_slots, int n_experts, bool few_fit);
 
 /// What becomes of a sum: out[row, i] = sum * scale + bias[expert, i], in one of these ways; scale is
 /// a power of two.

@@ -15,7 +15,8 @@ namespace {
 
 constexpr int kThreads = 256;
 constexpr int kWarps = kThreads / 32;
-constexpr int kRowsAtOnce = 8;
+constexpr int kBlocks = 1024;  // of a launch at most, unless that is fewer than kLeastBlocks a row
+constexpr int kLeastBlocks = 8;
 constexpr int kMostHeads = 24;
 constexpr int kHeadTiles = kMostHeads / 8;
 constexpr int kWidth = 576;  // of a cached row
@@ -211,53 +212,12 @@ __device__ __forceinline__ void load_queries(__half* q, const DecodeArgs& args, 
   }
 }
 
-/// Grid: (splits, rows).
+/// Leaves one split's values and states in memory, by way of shared memory: a lane's values lie eight heads apart.
 template <int kTile, int kStages>
-__global__ void __launch_bounds__(kThreads, 1) mla_split_kernel(DecodeArgs args) {
-  auto& shared = *dynamic_shared<DecodeShared<kTile, kStages>>();
-  const MlaSplits& splits = args.splits;
-  const int row = static_cast<int>(blockIdx.y);
-  const int split = static_cast<int>(blockIdx.x);
+__device__ __forceinline__ void store_split(const MlaSplits& splits, DecodeShared<kTile, kStages>& shared,
+                                            const float (&out)[4][kHeadTiles][4], int row, int split) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const int warp = static_cast<int>(threadIdx.x) / 32;
-  // Positions and pages were there before the kernel before this one, and so was all of the cache but the step's rows.
-  const int n = splits.positions[row] + 1;
-  const int sequence = args.sequences[row];
-  const int length = split_length(n);
-  const int first = split * length;
-  if (first >= n) return;
-  const int end = min(n, first + length);
-  const int n_tiles = (end - first + kTile - 1) / kTile;
-  const int first_new = n - args.n_batch;
-#pragma unroll
-  for (int s = 0; s < kStages; ++s) {
-    if (s < n_tiles) copy_tile<kTile>(shared.tiles[s], args, sequence, first + s * kTile, first_new, end);
-    cp_async_commit();
-  }
-  for (int h = static_cast<int>(threadIdx.x); h < kMostHeads; h += kThreads) {
-    shared.largest[h] = -INFINITY;
-    shared.sum[h] = 0;
-  }
-  wait_for_previous_kernel();
-  let_next_kernel_start();
-  for (int s = 0; s < min(kStages, n_tiles); ++s)
-    copy_new_rows<kTile>(shared.tiles[s], args, sequence, first + s * kTile, first_new, end);
-  load_queries(shared.q, args, row);
-  float out[4][kHeadTiles][4] = {};
-  for (int t = 0; t < n_tiles; ++t) {
-    __half* tile = shared.tiles[t % kStages];
-    cp_async_wait<kStages - 1>();
-    __syncthreads();
-    score_tile(shared, tile);
-    __syncthreads();
-    soften_tile(shared, end - first - t * kTile, args.scale);
-    __syncthreads();
-    add_values(out, shared, tile);
-    __syncthreads();
-    if (t + kStages < n_tiles) copy_tile<kTile>(tile, args, sequence, first + (t + kStages) * kTile, end, end);
-    cp_async_commit();
-  }
-  // By way of shared memory: a lane's values lie eight heads apart.
   __half* staged = shared.tiles[0];
 #pragma unroll
   for (int h = 0; h < kHeadTiles; ++h) {
@@ -283,6 +243,59 @@ __global__ void __launch_bounds__(kThreads, 1) mla_split_kernel(DecodeArgs args)
     splits.states_of(row, split)[h] = make_float2(shared.largest[h], shared.sum[h]);
 }
 
+/// Grid: (blocks of a row, rows); a block takes every so manieth split.
+template <int kTile, int kStages>
+__global__ void __launch_bounds__(kThreads, 1) mla_split_kernel(DecodeArgs args) {
+  auto& shared = *dynamic_shared<DecodeShared<kTile, kStages>>();
+  const MlaSplits& splits = args.splits;
+  const int row = static_cast<int>(blockIdx.y);
+  // Positions and pages were there before the kernel before this one, and so was all of the cache but the step's rows.
+  const int n = splits.positions[row] + 1;
+  const int sequence = args.sequences[row];
+  const int length = split_length(n);
+  int first_new = n - args.n_batch;
+  bool waited = false;
+  for (int split = static_cast<int>(blockIdx.x); split * length < n; split += static_cast<int>(gridDim.x)) {
+    const int first = split * length;
+    const int end = min(n, first + length);
+    const int n_tiles = (end - first + kTile - 1) / kTile;
+#pragma unroll
+    for (int s = 0; s < kStages; ++s) {
+      if (s < n_tiles) copy_tile<kTile>(shared.tiles[s], args, sequence, first + s * kTile, first_new, end);
+      cp_async_commit();
+    }
+    for (int h = static_cast<int>(threadIdx.x); h < kMostHeads; h += kThreads) {
+      shared.largest[h] = -INFINITY;
+      shared.sum[h] = 0;
+    }
+    if (!waited) {
+      wait_for_previous_kernel();
+      let_next_kernel_start();
+      for (int s = 0; s < min(kStages, n_tiles); ++s)
+        copy_new_rows<kTile>(shared.tiles[s], args, sequence, first + s * kTile, first_new, end);
+      load_queries(shared.q, args, row);
+      first_new = n;
+      waited = true;
+    }
+    float out[4][kHeadTiles][4] = {};
+    for (int t = 0; t < n_tiles; ++t) {
+      __half* tile = shared.tiles[t % kStages];
+      cp_async_wait<kStages - 1>();
+      __syncthreads();
+      score_tile(shared, tile);
+      __syncthreads();
+      soften_tile(shared, end - first - t * kTile, args.scale);
+      __syncthreads();
+      add_values(out, shared, tile);
+      __syncthreads();
+      if (t + kStages < n_tiles) copy_tile<kTile>(tile, args, sequence, first + (t + kStages) * kTile, end, end);
+      cp_async_commit();
+    }
+    store_split(splits, shared, out, row, split);
+    __syncthreads();  // shared memory is used again
+  }
+}
+
 /// Grid: (heads, rows).
 __global__ void __launch_bounds__(kFoldThreads) mla_combine_kernel(Tensor out, MlaSplits splits) {
   __shared__ FoldMemory memory;
@@ -305,17 +318,18 @@ bool mla_decode_supports(const KvLayer& layer, Tensor q, Tensor out) {
          layer.d_v == kValues && q.n_heads <= kMostHeads && is_aligned(q) && is_aligned(out);
 }
 
-int64_t mla_decode_floats(int n_heads, int d_v) {
-  return static_cast<int64_t>(kRowsAtOnce) * kMostSplits * n_heads * (d_v / 2 + 2);
+int64_t mla_decode_floats(int n_rows, int n_heads, int d_v) {
+  return static_cast<int64_t>(n_rows) * kMostSplits * n_heads * (d_v / 2 + 2);
 }
 
 MlaSplits mla_split(const Stream& stream, Workspace& workspace, Tensor q, const KvLayer& layer, const Batch& batch,
                     float scale, int first_row) {
-  const int n_rows = std::min(kRowsAtOnce, q.n_rows - first_row);
-  float* memory = workspace.floats(stream, mla_decode_floats(q.n_heads, kValues));
+  const int most_rows = workspace.attention_rows();
+  const int n_rows = std::min(most_rows, q.n_rows - first_row);
+  float* memory = workspace.floats(stream, mla_decode_floats(most_rows, q.n_heads, kValues));
   auto* states = reinterpret_cast<float2*>(memory);
   const MlaSplits splits{
-      .values = reinterpret_cast<__half*>(states + static_cast<int64_t>(kRowsAtOnce) * kMostSplits * q.n_heads),
+      .values = reinterpret_cast<__half*>(states + static_cast<int64_t>(most_rows) * kMostSplits * q.n_heads),
       .states = states,
       .positions = batch.positions + first_row,
       .n_rows = n_rows,
@@ -328,7 +342,8 @@ MlaSplits mla_split(const Stream& stream, Workspace& workspace, Tensor q, const 
                         .n_batch = q.n_rows,
                         .scale = scale * kLog2E,
                         .splits = splits};
-  const dim3 grid(kMostSplits, static_cast<unsigned>(n_rows));
+  const dim3 grid(static_cast<unsigned>(std::clamp(kBlocks / n_rows, kLeastBlocks, kMostSplits)),
+                  static_cast<unsigned>(n_rows));
   if (stream.shared_bytes >= sizeof(DecodeShared<64, 2>)) {
     launch(stream, {grid, dim3(kThreads), sizeof(DecodeShared<64, 2>)}, mla_split_kernel<64, 2>, args);
   } else {
@@ -339,7 +354,7 @@ MlaSplits mla_split(const Stream& stream, Workspace& workspace, Tensor q, const 
 
 void mla_decode(const Stream& stream, Workspace& workspace, Tensor out, Tensor q, const KvLayer& layer,
                 const Batch& batch, float scale) {
-  for (int first = 0; first < q.n_rows; first += kRowsAtOnce) {
+  for (int first = 0; first < q.n_rows; first += workspace.attention_rows()) {
     const MlaSplits splits = mla_split(stream, workspace, q, layer, batch, scale, first);
     launch(stream,
            {dim3(static_cast<unsigned>(splits.n_heads), static_cast<unsigned>(splits.n_rows)), dim3(kFoldThreads)},

@@ -2,10 +2,11 @@
 //
 // Absorbed attention over MLA's latent cache (arXiv 2405.04434) for few query rows: each row's positions are split over
 // blocks, whose partial results a second kernel puts together in ascending order. How they are split depends on the
-// row's own context alone, so a row's bits do not depend on others; launch shapes depend on nothing, so a step can be
-// replayed. A block takes pages of the cache into shared memory once and uses them as keys and, transposed, as values:
-// cached rows are the M side of the tensor core, heads the N side, so 20 heads cost 24. FLOPs: 2 * (576 + 512) * 24 a
-// cached row; bytes: 1,152 a cached row, 20 KB a split of partial results. Tested by tests/unit/cuda/mla_test.cpp.
+// row's own context alone, so a row's bits do not depend on others; launch shapes depend on the number of rows alone,
+// so a step can be replayed. A block takes pages of the cache into shared memory once and uses them as keys and,
+// transposed, as values: cached rows are the M side of the tensor core, heads the N side, so 20 heads cost 24. FLOPs: 2
+// * (576 + 512) * 24 a cached row; bytes: 1,152 a cached row, 20 KB a split of partial results. Tested by
+// tests/unit/cuda/mla_test.cpp.
 #pragma once
 
 #include <cuda_fp16.h>
@@ -29,15 +30,15 @@ struct MlaSplits {
   __device__ __half* values_of(int row, int split) const;
   __device__ float2* states_of(int row, int split) const;
 };
-/// The first of the two kernels, for rows [first_row, first_row + 8) of q as far as there are; a product may fold its
-/// results as it takes them (matvec_of_splits).
+/// The first of the two kernels, for as many rows from first_row on as the workspace keeps results of at once; a
+/// product may fold its results as it takes them (matvec_of_splits).
 MlaSplits mla_split(const Stream& stream, Workspace& workspace, Tensor q, const KvLayer& layer, const Batch& batch,
                     float scale, int first_row = 0);
 
 /// Both, as Backend::attend; any number of rows, few at a time.
 void mla_decode(const Stream& stream, Workspace& workspace, Tensor out, Tensor q, const KvLayer& layer,
                 const Batch& batch, float scale);
-/// Floats of partial results that the workspace needs.
-int64_t mla_decode_floats(int n_heads, int d_v);
+/// Floats of partial results of so many rows.
+int64_t mla_decode_floats(int n_rows, int n_heads, int d_v);
 
 }  // namespace glint::cuda

@@ -11,6 +11,7 @@ namespace {
 constexpr int kGroupThreads = 256;
 
 constexpr int kChoiceThreads = 128;
+constexpr int kRouterTokens = 4;  // of a block of the router
 
 /// One block a token.
 __global__ void __launch_bounds__(kChoiceThreads) route_kernel(Routing out, Tensor logits, RouteParams params) {
@@ -23,34 +24,41 @@ __global__ void __launch_bounds__(kChoiceThreads) route_kernel(Routing out, Tens
     write_choice(memory, params, out.expert + token * params.top_k, out.weight + token * params.top_k);
 }
 
-/// Grid: (experts / 8, tokens / kTokens): a warp makes one expert's logits. Shared memory: the tokens' normed rows.
-template <int kTokens>
+/// Grid: (experts / 8, tokens / kRouterTokens): a warp makes one expert's logits. Shared memory: two tokens' normed
+/// rows. kHeld: the width suits HeldRow.
+template <bool kHeld>
 __global__ void __launch_bounds__(kNormThreads) router_logits_kernel(Tensor logits, RouterInput in) {
   __shared__ float scratch[kNormThreads / 32];
   auto* normed = dynamic_shared<float>();
+  const int width = in.x.width;
+  const int expert = static_cast<int>(blockIdx.x) * (kNormThreads / 32) + static_cast<int>(threadIdx.x) / 32;
+  const float* router = in.router + static_cast<int64_t>(min(expert, logits.width - 1)) * width;
+  const HeldRow held(router, kHeld ? width : 0);
+  const BlockRow<kHeld> norm(in.norm, width);
   wait_for_previous_kernel();
   let_next_kernel_start();
-  const int width = in.x.width;
-  const int first = static_cast<int>(blockIdx.y) * kTokens;
-  const int n_tokens = min(kTokens, in.x.n_rows - first);
-  for (int t = 0; t < n_tokens; ++t) norm_row<false>(normed + t * width, in, first + t, scratch);
-  const int expert = static_cast<int>(blockIdx.x) * (kNormThreads / 32) + static_cast<int>(threadIdx.x) / 32;
-  if (expert >= logits.width) return;
-  float dots[kTokens];
-  warp_dots<kTokens>(dots, in.router + static_cast<int64_t>(expert) * width, width,
-                     [&](int t) { return normed + min(t, n_tokens - 1) * width; });
-  if (threadIdx.x % 32 != 0) return;
-#pragma unroll
-  for (int t = 0; t < kTokens; ++t) {
-    if (t < n_tokens)
-      logits.data[(first + t) * logits.row_stride + expert] = in.bias != nullptr ? dots[t] + in.bias[expert] : dots[t];
+  const int first = static_cast<int>(blockIdx.y) * kRouterTokens;
+  const int n_tokens = min(kRouterTokens, in.x.n_rows - first);
+#pragma unroll 1
+  for (int t = 0; t < n_tokens; ++t) {
+    float* row = normed + t % 2 * width;
+    norm_row(row, BlockRow<kHeld>(in.x.data + (first + t) * in.x.row_stride, width), norm, width, in.eps, scratch);
+    float dot[1];
+    if constexpr (kHeld) {
+      dot[0] = held.dot(row);
+    } else {
+      warp_dots<1>(dot, router, width, [&](int) { return row; });
+    }
+    if (threadIdx.x % 32 == 0 && expert < logits.width) {
+      logits.data[(first + t) * logits.row_stride + expert] = in.bias != nullptr ? dot[0] + in.bias[expert] : dot[0];
+    }
   }
 }
 
 /// One block an expert; each makes the whole histogram for itself.
 __global__ void __launch_bounds__(kGroupThreads)
-    group_kernel(const int32_t* expert_of, int n_slots, int n_experts, int32_t* slots, int32_t* slot_start,
-                 int32_t* tile_start) {
+    group_kernel(const int32_t* expert_of, int n_slots, int n_experts, int tile_tokens, int32_t* slots,
+                 int32_t* slot_start, int32_t* tile_start) {
   __shared__ int counts[kMostExperts];
   __shared__ int starts[2];
   __shared__ unsigned found[kGroupThreads / 32];
@@ -73,7 +81,7 @@ __global__ void __launch_bounds__(kGroupThreads)
       }
       if (e == n_experts || (mine != 0 && e == mine)) break;
       slot += counts[e];
-      tile += (counts[e] + kMatmulTokens - 1) / kMatmulTokens;
+      tile += (counts[e] + tile_tokens - 1) / tile_tokens;
     }
   }
   __syncthreads();
@@ -96,14 +104,6 @@ __global__ void __launch_bounds__(kGroupThreads)
   }
 }
 
-template <int kTokens>
-void start_logits(const Stream& stream, Tensor logits, const RouterInput& in) {
-  const LaunchShape shape{dim3(static_cast<unsigned>(blocks_for(logits.width, kNormThreads / 32)),
-                               static_cast<unsigned>(blocks_for(in.x.n_rows, kTokens))),
-                          dim3(kNormThreads), static_cast<size_t>(kTokens * in.x.width) * sizeof(float)};
-  launch(stream, shape, router_logits_kernel<kTokens>, logits, in);
-}
-
 }  // namespace
 
 void route(const Stream& stream, const Routing& out, Tensor logits, const RouteParams& params) {
@@ -114,21 +114,25 @@ void route(const Stream& stream, const Routing& out, Tensor logits, const RouteP
 }
 
 void router_logits(const Stream& stream, Tensor logits, const RouterInput& in) {
-  if (in.x.n_rows <= 8) return start_logits<1>(stream, logits, in);
-  start_logits<4>(stream, logits, in);
+  const LaunchShape shape{dim3(static_cast<unsigned>(blocks_for(logits.width, kNormThreads / 32)),
+                               static_cast<unsigned>(blocks_for(in.x.n_rows, kRouterTokens))),
+                          dim3(kNormThreads), static_cast<size_t>(2 * in.x.width) * sizeof(float)};
+  const bool aligned = in.x.width % 128 == 0 && in.x.row_stride % 4 == 0;
+  launch(stream, shape, aligned ? router_logits_kernel<true> : router_logits_kernel<false>, logits, in);
 }
 
 ExpertGroups group_by_expert(const Stream& stream, const Routing& routing, int n_experts, int slots_per_row,
-                             int32_t* memory) {
+                             int tile_tokens, int32_t* memory) {
   GLINT_CHECK(n_experts <= kMostExperts);
   const int n_slots = routing.n_tokens * routing.top_k;
   int32_t* slot_start = memory + n_slots;
   int32_t* tile_start = slot_start + n_experts + 1;
   launch(stream, {dim3(static_cast<unsigned>(n_experts)), dim3(kGroupThreads)}, group_kernel,
-         static_cast<const int32_t*>(routing.expert), n_slots, n_experts, memory, slot_start, tile_start);
+         static_cast<const int32_t*>(routing.expert), n_slots, n_experts, tile_tokens, memory, slot_start, tile_start);
   return {.slots = memory,
           .slot_start = slot_start,
           .tile_start = tile_start,
+          .tile_tokens = tile_tokens,
           .n_experts = n_experts,
           .n_slots = n_slots,
           .slots_per_row = slots_per_row};

@@ -27,8 +27,8 @@ void router_logits(const Stream& stream, Tensor logits, const RouterInput& in);
 constexpr int64_t group_integers(int64_t n_slots, int n_experts) {
   return n_slots + 2 * (n_experts + 1);
 }
-/// Sorts the slots of `routing` by expert into `memory` (group_integers of them).
+/// Sorts the slots of `routing` by expert into `memory` (group_integers of them), in tiles of tile_tokens.
 ExpertGroups group_by_expert(const Stream& stream, const Routing& routing, int n_experts, int slots_per_row,
-                             int32_t* memory);
+                             int tile_tokens, int32_t* memory);
 
 }  // namespace glint::cuda

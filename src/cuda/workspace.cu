@@ -10,6 +10,11 @@
 namespace glint::cuda {
 namespace {
 
+/// Few launches for the steps of many sequences, and 2.6 MB a row of GLM-4.7-Flash.
+int attention_rows(const StepLimits& limits) {
+  return std::clamp(limits.n_sequences, 8, 64);
+}
+
 struct Sizes {
   int64_t halves, expanded, floats, integers;
 };
@@ -22,7 +27,8 @@ Sizes sizes_for(const StepLimits& limits) {
   // Tiles of the expansion may reach behind the last position.
   const int64_t positions = limits.d_latent > 0 ? limits.n_ctx + PromptShape::kTileKeys : 0;
   const int64_t expanded = positions * (limits.d_latent + limits.d_expanded);
-  const int64_t floats = limits.d_latent > 0 ? mla_decode_floats(limits.n_heads, limits.d_latent) : 0;
+  const int64_t floats =
+      limits.d_latent > 0 ? mla_decode_floats(attention_rows(limits), limits.n_heads, limits.d_latent) : 0;
   return {halves, expanded, floats, group_integers(slots, limits.n_experts)};
 }
 
@@ -42,6 +48,7 @@ void Workspace::reserve(const Stream& stream, const StepLimits& limits) {
   expanded(stream, sizes.expanded);
   floats(stream, sizes.floats);
   integers(stream, sizes.integers);
+  attention_rows_ = glint::cuda::attention_rows(limits);
 }
 
 void* Workspace::grown(const Stream& stream, std::unique_ptr<DeviceBuffer>& buffer, int64_t bytes) {

@@ -29,7 +29,9 @@ class Workspace {
   __half* expanded(const Stream& stream, int64_t count) {
     return static_cast<__half*>(grown(stream, expanded_, count * 2));
   }
-  /// Partial results of attention that is split over positions.
+  /// Rows of a step whose partial results of attention are kept at once.
+  int attention_rows() const { return attention_rows_; }
+  /// Such partial results.
   float* floats(const Stream& stream, int64_t count) { return static_cast<float*>(grown(stream, floats_, count * 4)); }
 
  private:
@@ -39,6 +41,7 @@ class Workspace {
   std::unique_ptr<DeviceBuffer> expanded_;
   std::unique_ptr<DeviceBuffer> floats_;
   std::unique_ptr<DeviceBuffer> integers_;
+  int attention_rows_ = 8;
 };
 
 }  // namespace glint::cuda

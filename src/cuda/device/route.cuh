@@ -141,18 +141,17 @@ __device__ __forceinline__ void write_choice(const ChoiceMemory& memory, const R
   }
 }
 
-/// A block of at least kNormThreads threads norms a token's row into shared memory. Contains barriers, also at its end.
+/// A block of at least kNormThreads threads norms a row into shared memory. Contains barriers, also at its end.
 template <bool kAligned>
-__device__ __forceinline__ void norm_row(float* normed, const RouterInput& in, int token, float* scratch) {
-  const BlockRow<kAligned> row(in.x.data + token * in.x.row_stride, in.x.width);
-  const BlockRow<kAligned> weights(in.norm, in.x.width);
-  const float scale = rms_scale(row, in.x.width, in.eps, scratch);
+__device__ __forceinline__ void norm_row(float* normed, const BlockRow<kAligned>& row,
+                                         const BlockRow<kAligned>& weights, int width, float eps, float* scratch) {
+  const float scale = rms_scale(row, width, eps, scratch);
   row.for_each_with(weights, [&](int at, float4 v, float4 w) {
     const float values[4] = {v.x, v.y, v.z, v.w};
     const float by[4] = {w.x, w.y, w.z, w.w};
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
-      if (at + i < in.x.width) normed[at + i] = __fmul_rn(__fmul_rn(values[i], scale), by[i]);
+      if (at + i < width) normed[at + i] = __fmul_rn(__fmul_rn(values[i], scale), by[i]);
     }
   });
   __syncthreads();

@@ -11,15 +11,15 @@
 
 namespace glint::cuda {
 
-/// Starts a warp's copy of a tile to its own shared memory.
-template <PackedFormat kFormat>
+/// Starts a warp's copy of a tile to its own shared memory. kOnce: no other block of the step reads it.
+template <PackedFormat kFormat, bool kOnce = true>
 __device__ __forceinline__ void copy_tile(uint8_t* to, const uint8_t* tile, int lane) {
   constexpr int kPieces = tile_layout(kFormat).bytes() / 16;
 #pragma unroll
   for (int i = 0; i < kPieces; i += 32) {
     if (i + 32 <= kPieces || i + lane < kPieces) {
       // Halves: see cp_async_stream_16.
-      if constexpr (kFormat == PackedFormat::kHalf) {
+      if constexpr (!kOnce || kFormat == PackedFormat::kHalf) {
         cp_async_16(to + (i + lane) * 16, tile + (i + lane) * 16);
       } else {
         cp_async_stream_16(to + (i + lane) * 16, tile + (i + lane) * 16);
@@ -58,6 +58,34 @@ __device__ __forceinline__ void tile_product(float (&sum)[4], const uint8_t* til
       mma_f16(sum, a, b.x, b.y);
       unpack_step(quarter, factors, 2 * half + 1, a);
       mma_f16(sum, a, b.z, b.w);
+    }
+  }
+  factors.scale(sum);
+}
+
+/// The same sum with tokens' columns as they are: `rows`: the first token's at the tile's first column, in shared
+/// memory, `pitch` halves apart (16 bytes more than a multiple of 128: no two of eight tokens in one bank).
+template <PackedFormat kFormat>
+__device__ __forceinline__ void tile_product_rows(float (&sum)[4], const uint8_t* tile, const __half* rows, int pitch,
+                                                  int n_tokens, int lane) {
+  RowFactors<kFormat> factors;
+  factors.template load<FromShared>(tile, lane);
+  const __half* chunk = rows + min(lane % 8, n_tokens - 1) * pitch + lane / 8 * 8;
+#pragma unroll
+  for (int i = 0; i < 4; ++i) sum[i] = 0;
+#pragma unroll 1
+  for (int q = 0; q < 4; ++q) {
+    Quarter<kFormat> quarter;
+    quarter.template load<FromShared>(tile, q, lane);
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      uint32_t b[4];
+      ldmatrix_x4(b, chunk + (2 * q + half) * 32);
+      uint32_t a[4];
+      unpack_step(quarter, factors, 2 * half, a);
+      mma_f16(sum, a, b[0], b[1]);
+      unpack_step(quarter, factors, 2 * half + 1, a);
+      mma_f16(sum, a, b[2], b[3]);
     }
   }
   factors.scale(sum);

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the two products with many tokens (matmul.cu, matmul_few.cu) share: their arguments, which rows a tile of tokens
+// stands for, and how a sum is stored.
+#pragma once
+
+#include <algorithm>
+
+#include "cuda/device/activation.cuh"
+#include "cuda/device/input.cuh"
+#include "cuda/matmul.h"
+
+namespace glint::cuda {
+
+enum class Kind { kStore, kGlu };
+
+struct MatmulArgs {
+  PackedMatrix matrix[2];  // of a gated pair: gate and up
+  HalfRows x;
+  ExpertGroups groups;  // n_experts = 0: dense
+  MatmulOutput out;
+  const float* up_bias;
+  Activation activation;
+};
+
+/// Which rows of x and out this block's tokens are.
+struct TokenRows {
+  int expert = 0;
+  int n_tokens = 0;
+  const int32_t* slots = nullptr;  // null: first + i
+  int first = 0;
+  int slots_per_row = 1;
+  __device__ __forceinline__ int out_row(int i) const { return slots != nullptr ? slots[i] : first + i; }
+  __device__ __forceinline__ int x_row(int i) const { return out_row(i) / slots_per_row; }
+};
+
+/// Tokens of tile `tile` of kTokens; n_tokens <= 0 where there is no such tile.
+template <int kTokens>
+__device__ __forceinline__ TokenRows token_rows(const MatmulArgs& args, int tile) {
+  TokenRows rows;
+  if (args.groups.n_experts == 0) {
+    rows.first = tile * kTokens;
+    rows.n_tokens = min(kTokens, args.x.n_rows - rows.first);
+    return rows;
+  }
+  // The last expert whose tiles begin at or before this one.
+  int low = 0;
+  int high = args.groups.n_experts;
+  while (high - low > 1) {
+    const int middle = (low + high) / 2;
+    if (args.groups.tile_start[middle] <= tile) {
+      low = middle;
+    } else {
+      high = middle;
+    }
+  }
+  if (tile >= args.groups.tile_start[args.groups.n_experts]) return rows;
+  rows.expert = low;
+  const int first = args.groups.slot_start[low] + (tile - args.groups.tile_start[low]) * kTokens;
+  rows.n_tokens = min(kTokens, args.groups.slot_start[low + 1] - first);
+  rows.slots = args.groups.slots + first;
+  rows.slots_per_row = args.groups.slots_per_row;
+  return rows;
+}
+
+__device__ __forceinline__ float with_bias(float sum, const float* bias, int expert, int n_out, int row) {
+  return bias == nullptr ? sum : sum + bias[static_cast<int64_t>(expert) * n_out + row];
+}
+
+/// Writes one value of row `out_row` (token) and weight row `i`.
+template <Store kStore>
+__device__ __forceinline__ void store_value(const MatmulOutput& out, int64_t at, float value) {
+  if constexpr (kStore == Store::kHalf) {
+    static_cast<__half*>(out.out)[at] = __float2half_rn(to_f16_range(value));
+  } else if constexpr (kStore == Store::kF32Add) {
+    static_cast<float*>(out.out)[at] += value;
+  } else {
+    static_cast<float*>(out.out)[at] = value;
+  }
+}
+
+/// Tiles of tokens of a launch: with groups, the most there can be.
+inline int token_tiles(const MatmulArgs& args, int tokens) {
+  if (args.groups.n_experts == 0) return (args.x.n_rows + tokens - 1) / tokens;
+  return args.groups.n_slots / tokens + std::min(args.groups.n_experts, args.groups.n_slots);
+}
+
+/// The product for few tokens (matmul_few.cu).
+template <Kind kKind, Store kStore>
+void launch_matmul_few(const Stream& stream, const MatmulArgs& args, int count);
+
+}  // namespace glint::cuda
