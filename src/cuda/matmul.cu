@@ -180,9 +180,7 @@ template <Kind kKind, Store kStore>
 void launch_matmul(const Stream& stream, const MatmulArgs& args, int count) {
   const PackedMatrix& matrix = args.matrix[0];
   GLINT_CHECK(args.x.row_stride % 8 == 0 && args.x.head_stride % 8 == 0);
-  const bool few = args.groups.n_experts == 0
-                       ? args.x.n_rows <= kFewRows && few_fit(stream, matrix, kKind == Kind::kGlu)
-                       : args.groups.tile_tokens == kFewTokens;
+  const bool few = args.groups.n_experts == 0 ? args.x.n_rows <= kFewRows : args.groups.tile_tokens == kFewTokens;
   if (few) return launch_matmul_few<kKind, kStore>(stream, args, count);
   const int n_token_tiles = token_tiles(args, kTokens);
   const int rows_of_block = kWarps * kTileRows * (kKind == Kind::kGlu ? 1 : 2);

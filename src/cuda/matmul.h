@@ -20,7 +20,7 @@ namespace glint::cuda {
 
 /// Tokens of a block: of a prompt, and of a step with few tokens.
 inline constexpr int kMatmulTokens = 64;
-inline constexpr int kFewTokens = 8;
+inline constexpr int kFewTokens = 32;
 /// Rows of a dense product up to which it is one with few tokens.
 inline constexpr int kFewRows = 256;
 
@@ -32,21 +32,19 @@ struct HalfRows {
   int n_rows = 0;
 };
 
-/// The slots (token * top_k + s) of a step sorted by expert, stably; made by group_by_expert (route.h).
+/// The slots (token * top_k + s) of a step sorted by expert, stably, and cut into tiles of slots of one expert; made by
+/// group_by_expert (route.h).
 struct ExpertGroups {
-  const int32_t* slots = nullptr;       // [n_slots]
-  const int32_t* slot_start = nullptr;  // [n_experts + 1] where each expert's slots begin
-  const int32_t* tile_start = nullptr;  // [n_experts + 1] tiles of tile_tokens slots before each expert's
-  int tile_tokens = kMatmulTokens;      // or kFewTokens: which kernel takes them
+  const int32_t* slots = nullptr;   // [n_slots]
+  const int4* tiles = nullptr;      // [n_tiles] expert, first place in `slots`, number of slots (0: no such tile), 0
+  int n_tiles = 0;                  // the most there can be
+  int tile_tokens = kMatmulTokens;  // or kFewTokens: which kernel takes them
   int n_experts = 0;
-  int n_slots = 0;
   int slots_per_row = 1;  // row of x that slot reads is slot / slots_per_row
 };
 
-/// Has the kernel for few tokens room for rows of this matrix?
-bool few_fit(const Stream& stream, const PackedMatrix& matrix, bool gated);
-/// The tile_tokens for a step's slots; few_fit: of all of the experts' matrices.
-int tokens_of_tile(int n_slots, int n_experts, bool few_fit);
+/// The tile_tokens for so many slots.
+int tokens_of_tile(int n_slots, int n_experts);
 
 /// What becomes of a sum: out[row, i] = sum * scale + bias[expert, i], in one of these ways; scale is
 /// a power of two.

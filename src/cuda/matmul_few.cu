@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
 #include "base/check.h"
 #include "cuda/device/matmul_tokens.cuh"
-#include "cuda/device/warp_tiles.cuh"
+#include "cuda/device/tile_product.cuh"
 #include "cuda/format_switch.h"
 #include "cuda/launch.h"
 
@@ -11,151 +13,198 @@ namespace {
 constexpr int kWarps = 8;
 constexpr int kThreads = kWarps * 32;
 constexpr int kTokens = kFewTokens;
-constexpr int kRowPad = 8;  // halves after each token in shared memory (tile_product_rows)
+constexpr int kTokenTiles = kTokens / 8;
+constexpr int kPitch = kTileColumns + 8;  // of a token in shared memory: no two of eight tokens' chunks in one bank
+constexpr int kChunks = kTileColumns / 8;
 
-/// How a block shares its work: units are tiles, of each row of tiles (of a gated pair: the gate's, then the other's)
-/// the tiles side by side.
-struct FewShape {
-  int n_row_tiles;  // rows of tiles, or pairs of them, of a block
-  int n_units;
-  int n_columns;  // of a token in shared memory
-  static constexpr size_t kUnitSums = kTileRows * kTokens * sizeof(float);
-  size_t shared_bytes(int tile_bytes) const {
-    return static_cast<size_t>(n_units) * static_cast<size_t>(tile_bytes) +
-           static_cast<size_t>(kTokens * (n_columns + kRowPad)) * sizeof(__half);
+/// A tile of columns on its way: each warp's tile of weights, and the tokens.
+template <PackedFormat kFormat>
+struct Stage {
+  uint8_t weights[kWarps][tile_layout(kFormat).bytes()];
+  __half tokens[kTokens][kPitch];
+};
+constexpr int kMostStages = 3;
+
+/// What a gated pair's other half leaves for the warp that stores: in place of the stages.
+struct UpSums {
+  float4 sums[kWarps / 2][kTokenTiles][32];
+};
+
+/// The rows of the tokens that a thread copies a chunk of: warp, warp + 8, ....
+struct TokenSources {
+  const __half* rows[kTokens / kWarps];
+  __device__ __forceinline__ TokenSources(const MatmulArgs& args, const TokenRows& tokens, int head, int warp) {
+#pragma unroll
+    for (int i = 0; i < kTokens / kWarps; ++i) {
+      const int token = warp + i * kWarps;
+      rows[i] = token < tokens.n_tokens
+                    ? args.x.data + tokens.x_row(token) * args.x.row_stride + head * args.x.head_stride
+                    : nullptr;
+    }
   }
 };
 
-/// The fewest rows with which all warps have as many units, and two at least; of long rows one.
-FewShape few_shape(const PackedMatrix& matrix, bool gated) {
-  const int units_of_row = matrix.n_blocks * (gated ? 2 : 1);
-  int rows = 1;
-  while (units_of_row * rows < 2 * kWarps || (units_of_row * rows % kWarps != 0 && rows < kWarps)) ++rows;
-  if (units_of_row * rows > 6 * kWarps) rows = 1;
-  return {rows, units_of_row * rows, matrix.n_blocks * kTileColumns};
+/// Starts the copy of columns [256 block, + 256): of the tokens, zeros from n_columns on.
+template <PackedFormat kFormat>
+__device__ __forceinline__ void copy_stage(Stage<kFormat>& stage, const TokenSources& sources, const uint8_t* tile,
+                                           int block, int n_columns, int warp, int lane) {
+  const int at = block * kTileColumns + lane * 8;
+#pragma unroll
+  for (int i = 0; i < kTokens / kWarps; ++i) {
+    if (sources.rows[i] == nullptr) break;
+    cp_async_16(&stage.tokens[warp + i * kWarps][lane * 8], sources.rows[i] + (at < n_columns ? at : 0),
+                at < n_columns);
+  }
+  copy_tile<kFormat, false>(stage.weights[warp], tile + static_cast<int64_t>(block) * tile_layout(kFormat).bytes(),
+                            lane);
 }
 
-/// Waits until at most so many of this thread's groups of copies are under way, or fewer.
-__device__ __forceinline__ void wait_for_copies(int most_left) {
-  switch (most_left) {
-    case 0:
-      return cp_async_wait<0>();
-    case 1:
-      return cp_async_wait<1>();
-    case 2:
-      return cp_async_wait<2>();
-    case 3:
-      return cp_async_wait<3>();
-    default:
-      return cp_async_wait<4>();
+/// Adds a tile's products with the first kTiles eights of tokens, in the order of device/tile_product.cuh.
+template <int kTiles, PackedFormat kFormat>
+__device__ __forceinline__ void add_tile(float (&total)[kTokenTiles][4], const uint8_t* tile,
+                                         const __half (*tokens)[kPitch], int lane) {
+  RowFactors<kFormat> factors;
+  factors.template load<FromShared>(tile, lane);
+  float sum[kTiles][4] = {};
+#pragma unroll 1
+  for (int q = 0; q < 4; ++q) {
+    Quarter<kFormat> quarter;
+    quarter.template load<FromShared>(tile, q, lane);
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      uint32_t a[2][4];
+      unpack_step(quarter, factors, 2 * half, a[0]);
+      unpack_step(quarter, factors, 2 * half + 1, a[1]);
+#pragma unroll
+      for (int t = 0; t < kTiles; ++t) {
+        uint32_t b[4];  // 32 columns of eight tokens
+        ldmatrix_x4(b, &tokens[t * 8 + lane % 8][q * 64 + half * 32 + lane / 8 * 8]);
+        mma_f16(sum[t], a[0], b[0], b[1]);
+        mma_f16(sum[t], a[1], b[2], b[3]);
+      }
+    }
+  }
+#pragma unroll
+  for (int t = 0; t < kTiles; ++t) {
+    factors.scale(sum[t]);
+#pragma unroll
+    for (int i = 0; i < 4; ++i) total[t][i] = __fadd_rn(total[t][i], sum[t][i]);
   }
 }
 
-/// Grid: (tiles of tokens, rows of tiles / shape.n_row_tiles, stacked matrices): blocks that read the same weights
-/// follow each other. A unit's sums take the place of its tile.
+/// Calls fn(token, row of the warp's tile, value's indices) for the sums of a lane that exist.
+template <class Fn>
+__device__ __forceinline__ void for_each_sum(int n_tokens, int first_row, int n_out, int lane, Fn fn) {
+#pragma unroll
+  for (int t = 0; t < kTokenTiles; ++t) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const int token = t * 8 + lane % 4 * 2 + i % 2;
+      const int row = first_row + lane / 4 + 8 * (i / 2);
+      if (token < n_tokens && row < n_out) fn(token, row, t, i);
+    }
+  }
+}
+
+/// Grid: (tiles of tokens, rows of weights, stacked matrices): blocks that read the same weights follow each other.
 template <PackedFormat kFormat, Kind kKind, Store kStore>
-__global__ void __launch_bounds__(kThreads) matmul_few_kernel(MatmulArgs args, FewShape shape) {
-  constexpr int kTileBytes = tile_layout(kFormat).bytes();
+__global__ void __launch_bounds__(kThreads, 2) matmul_few_kernel(MatmulArgs args, int n_stages) {
   constexpr bool kGated = kKind == Kind::kGlu;
-  static_assert(FewShape::kUnitSums <= kTileBytes);
-  auto* tiles = dynamic_shared<uint8_t>();
-  auto* columns = reinterpret_cast<__half*>(tiles + shape.n_units * kTileBytes);
-  const int pitch = shape.n_columns + kRowPad;
-  const int thread = static_cast<int>(threadIdx.x);
-  const int warp = thread / 32;
-  const int lane = thread % 32;
+  constexpr int kRowTiles = kGated ? kWarps / 2 : kWarps;
+  auto* stages = dynamic_shared<Stage<kFormat>>();
+  const int warp = static_cast<int>(threadIdx.x) / 32;
+  const int lane = static_cast<int>(threadIdx.x) % 32;
   const int head = static_cast<int>(blockIdx.z);
   const PackedMatrix& matrix = args.matrix[0];
   const int n_blocks = matrix.n_blocks;
-  const int first_row_tile = static_cast<int>(blockIdx.y) * shape.n_row_tiles;
+  const int n_columns = (matrix.n_in + 63) / 64 * 64;
   wait_for_previous_kernel();
   let_next_kernel_start();
-  const TokenRows rows = token_rows<kTokens>(args, static_cast<int>(blockIdx.x));
-  if (rows.n_tokens <= 0) return;
-  // Inputs first: a multiprocessor's requests are answered in order.
-  const int n_half_columns = (matrix.n_in + 63) / 64 * 64;
-  for (int i = thread; i < rows.n_tokens * shape.n_columns / 8; i += kThreads) {
-    const int token = i / (shape.n_columns / 8);
-    const int at = i % (shape.n_columns / 8) * 8;
-    const __half* from = args.x.data + rows.x_row(token) * args.x.row_stride + head * args.x.head_stride;
-    cp_async_16(columns + token * pitch + at, from + (at < n_half_columns ? at : 0), at < n_half_columns);
-  }
-  cp_async_commit();
-  const int64_t matrix_tiles = static_cast<int64_t>(rows.expert + head) * matrix.n_row_tiles * n_blocks;
-  int n_left = 0;
-  for (int unit = warp; unit < shape.n_units; unit += kWarps, ++n_left) {
-    const int row = unit / n_blocks;  // of gated pairs: twice the row of tiles
-    const int row_tile = min(first_row_tile + (kGated ? row / 2 : row), matrix.n_row_tiles - 1);
-    const uint8_t* from = args.matrix[kGated ? row % 2 : 0].tiles;
-    copy_tile<kFormat, false>(
-        tiles + unit * kTileBytes,
-        from + (matrix_tiles + static_cast<int64_t>(row_tile) * n_blocks + unit % n_blocks) * kTileBytes, lane);
+  const TokenRows tokens = token_rows<kTokens>(args, static_cast<int>(blockIdx.x));
+  if (tokens.n_tokens <= 0) return;
+  const int row_tile = static_cast<int>(blockIdx.y) * kRowTiles + warp % kRowTiles;
+  // Rows of tiles past the end are computed from the last one and not stored.
+  const uint8_t* tile =
+      args.matrix[kGated ? warp / kRowTiles : 0].tiles +
+      (static_cast<int64_t>(tokens.expert + head) * matrix.n_row_tiles + min(row_tile, matrix.n_row_tiles - 1)) *
+          n_blocks * tile_layout(kFormat).bytes();
+  const TokenSources sources(args, tokens, head, warp);
+  const auto copy = [&](int block) {
+    if (block < n_blocks) copy_stage(stages[block % n_stages], sources, tile, block, n_columns, warp, lane);
     cp_async_commit();
-  }
-  wait_for_copies(n_left);
-  __syncthreads();
-#pragma unroll 1
-  for (int unit = warp; unit < shape.n_units; unit += kWarps) {
-    wait_for_copies(--n_left);
-    __syncwarp();
-    float sum[4];
-    uint8_t* tile = tiles + unit * kTileBytes;
-    tile_product_rows<kFormat>(sum, tile, columns + unit % n_blocks * kTileColumns, pitch, rows.n_tokens, lane);
-    __syncwarp();
-    auto* sums = reinterpret_cast<float*>(tile);
-#pragma unroll
-    for (int i = 0; i < 4; ++i) sums[(lane % 4 * 2 + i % 2) * kTileRows + lane / 4 + 8 * (i / 2)] = sum[i];
-  }
-  __syncthreads();
-  const auto sum_of = [&](int unit, int token, int row) {
-    const uint8_t* at = tiles + unit * kTileBytes + (token * kTileRows + row) * sizeof(float);
-    float sum = 0;
-#pragma unroll 4
-    for (int b = 0; b < n_blocks; ++b) sum += *reinterpret_cast<const float*>(at + b * kTileBytes);
-    return sum;
   };
-  for (int i = thread; i < rows.n_tokens * shape.n_row_tiles * kTileRows; i += kThreads) {
-    const int row_in_tile = i % kTileRows;
-    const int tile = i / kTileRows % shape.n_row_tiles;
-    const int token = i / kTileRows / shape.n_row_tiles;
-    const int row = (first_row_tile + tile) * kTileRows + row_in_tile;
-    if (row >= matrix.n_out) continue;
-    const int64_t at = rows.out_row(token) * args.out.row_stride + head * args.out.head_stride + row;
-    if constexpr (kGated) {
-      const float gate =
-          with_bias(sum_of(2 * tile * n_blocks, token, row_in_tile), args.out.bias, rows.expert, matrix.n_out, row);
-      const float up = with_bias(sum_of((2 * tile + 1) * n_blocks, token, row_in_tile), args.up_bias, rows.expert,
-                                 matrix.n_out, row);
-      store_value<Store::kHalf>(args.out, at, activate(gate, up, args.activation) * kInnerScale);
-    } else {
-      const float scaled = sum_of(tile * n_blocks, token, row_in_tile) * args.out.scale;
-      store_value<kStore>(args.out, at, with_bias(scaled, args.out.bias, rows.expert + head, matrix.n_out, row));
+  for (int s = 0; s < n_stages - 1; ++s) copy(s);
+  float total[kTokenTiles][4] = {};
+#pragma unroll 1
+  for (int block = 0; block < n_blocks; ++block) {
+    if (n_stages == 1) {
+      __syncthreads();
+      copy(block);
     }
+    if (n_stages == kMostStages) {
+      cp_async_wait<kMostStages - 2>();
+    } else {
+      cp_async_wait<0>();
+    }
+    __syncthreads();
+    if (n_stages > 1) copy(block + n_stages - 1);
+    const Stage<kFormat>& stage = stages[block % n_stages];
+    if (tokens.n_tokens <= 8) {
+      add_tile<1, kFormat>(total, stage.weights[warp], stage.tokens, lane);
+    } else if (tokens.n_tokens <= 16) {
+      add_tile<2, kFormat>(total, stage.weights[warp], stage.tokens, lane);
+    } else {
+      add_tile<kTokenTiles, kFormat>(total, stage.weights[warp], stage.tokens, lane);
+    }
+  }
+  const auto place_of = [&](int token, int row) {
+    return tokens.out_row(token) * args.out.row_stride + head * args.out.head_stride + row;
+  };
+  if constexpr (kGated) {
+    __syncthreads();
+    auto& up_sums = *dynamic_shared<UpSums>();
+    const int pair = warp % kRowTiles;
+    if (warp >= kRowTiles) {
+#pragma unroll
+      for (int t = 0; t < kTokenTiles; ++t)
+        up_sums.sums[pair][t][lane] = make_float4(total[t][0], total[t][1], total[t][2], total[t][3]);
+    }
+    __syncthreads();
+    if (warp >= kRowTiles) return;
+    for_each_sum(tokens.n_tokens, row_tile * kTileRows, matrix.n_out, lane, [&](int token, int row, int t, int i) {
+      const float other = reinterpret_cast<const float*>(&up_sums.sums[pair][t][lane])[i];
+      const float gate = with_bias(total[t][i], args.out.bias, tokens.expert, matrix.n_out, row);
+      const float up = with_bias(other, args.up_bias, tokens.expert, matrix.n_out, row);
+      store_value<Store::kHalf>(args.out, place_of(token, row), activate(gate, up, args.activation) * kInnerScale);
+    });
+  } else {
+    for_each_sum(tokens.n_tokens, row_tile * kTileRows, matrix.n_out, lane, [&](int token, int row, int t, int i) {
+      const float scaled = total[t][i] * args.out.scale;
+      store_value<kStore>(args.out, place_of(token, row),
+                          with_bias(scaled, args.out.bias, tokens.expert + head, matrix.n_out, row));
+    });
   }
 }
 
 }  // namespace
 
-bool few_fit(const Stream& stream, const PackedMatrix& matrix, bool gated) {
-  return few_shape(matrix, gated).shared_bytes(tile_layout(matrix.format).bytes()) <= stream.shared_bytes;
-}
-
-int tokens_of_tile(int n_slots, int n_experts, bool few_fit) {
-  // With more slots an expert's weights would be unpacked again too often.
-  return few_fit && n_slots <= 12 * n_experts ? kFewTokens : kMatmulTokens;
+int tokens_of_tile(int n_slots, int n_experts) {
+  return n_slots <= kFewTokens / 2 * n_experts ? kFewTokens : kMatmulTokens;
 }
 
 template <Kind kKind, Store kStore>
 void launch_matmul_few(const Stream& stream, const MatmulArgs& args, int count) {
   const PackedMatrix& matrix = args.matrix[0];
   GLINT_CHECK(args.x.row_stride % 8 == 0 && args.x.head_stride % 8 == 0);
-  const FewShape few = few_shape(matrix, kKind == Kind::kGlu);
-  const LaunchShape shape{
-      dim3(static_cast<unsigned>(token_tiles(args, kTokens)),
-           static_cast<unsigned>(blocks_for(matrix.n_row_tiles, few.n_row_tiles)), static_cast<unsigned>(count)),
-      dim3(kThreads), few.shared_bytes(tile_layout(matrix.format).bytes())};
+  const int rows_of_block = kWarps * kTileRows / (kKind == Kind::kGlu ? 2 : 1);
+  const dim3 grid(static_cast<unsigned>(token_tiles(args, kTokens)),
+                  static_cast<unsigned>(blocks_for(matrix.n_out, rows_of_block)), static_cast<unsigned>(count));
   with_format(matrix.format, [&]<PackedFormat kFormat>() {
-    launch(stream, shape, matmul_few_kernel<kFormat, kKind, kStore>, args, few);
+    // Two blocks a multiprocessor where two stages allow that.
+    const int fitting = static_cast<int>(stream.shared_bytes / sizeof(Stage<kFormat>));
+    const int n_stages = std::min(fitting, 6 * sizeof(Stage<kFormat>) <= stream.shared_bytes ? kMostStages : 2);
+    launch(stream, {grid, dim3(kThreads), static_cast<size_t>(n_stages) * sizeof(Stage<kFormat>)},
+           matmul_few_kernel<kFormat, kKind, kStore>, args, n_stages);
   });
 }
 

@@ -99,11 +99,8 @@ void many_tokens(const Stream& stream, Workspace& workspace, Tensor x, const Blo
            rows, PackedMatrix(weights.shared.down));
   }
   int32_t* memory = workspace.integers(stream, group_integers(n_slots, shape.n_experts));
-  const PackedMatrix gate(weights.experts.gate);
-  const PackedMatrix down(weights.experts.down);
-  const bool few = few_fit(stream, gate, true) && few_fit(stream, down, false);
   ExpertGroups groups = group_by_expert(stream, routing, shape.n_experts, routing.top_k,
-                                        tokens_of_tile(n_slots, shape.n_experts, few), memory);
+                                        tokens_of_tile(n_slots, shape.n_experts), memory);
   auto* inner = reinterpret_cast<__half*>(block.scratch.moe.gate.data);
   const HalfRows rows = inner_rows(inner, shape.d_ff, n_slots);
   matmul_glu(stream,
@@ -112,7 +109,7 @@ void many_tokens(const Stream& stream, Workspace& workspace, Tensor x, const Blo
               .activation = shape.activation,
               .gate_bias = weights.experts.gate.bias,
               .up_bias = weights.experts.up.bias},
-             in, gate, PackedMatrix(weights.experts.up), &groups);
+             in, PackedMatrix(weights.experts.gate), PackedMatrix(weights.experts.up), &groups);
   groups.slots_per_row = 1;
   const Tensor expert_out = Tensor::matrix(block.scratch.moe.expert_out.data, n_slots, x.width);
   matmul_grouped(stream, Store::kF32,
@@ -121,7 +118,7 @@ void many_tokens(const Stream& stream, Workspace& workspace, Tensor x, const Blo
                   .head_stride = 0,
                   .bias = weights.experts.down.bias,
                   .scale = 1 / kInnerScale},
-                 rows, down, groups);
+                 rows, PackedMatrix(weights.experts.down), groups);
   add_combined(stream, x, has_shared ? delta : Tensor{}, expert_out, routing);
 }
 

@@ -55,37 +55,39 @@ __global__ void __launch_bounds__(kNormThreads) router_logits_kernel(Tensor logi
   }
 }
 
-/// One block an expert; each makes the whole histogram for itself.
+/// One block an expert; each makes the whole histogram for itself, and writes its expert's tiles; the first also those
+/// that there might have been.
 __global__ void __launch_bounds__(kGroupThreads)
-    group_kernel(const int32_t* expert_of, int n_slots, int n_experts, int tile_tokens, int32_t* slots,
-                 int32_t* slot_start, int32_t* tile_start) {
+    group_kernel(const int32_t* expert_of, int n_slots, int n_experts, int tile_tokens, int n_tiles, int4* tiles,
+                 int32_t* slots) {
   __shared__ int counts[kMostExperts];
-  __shared__ int starts[2];
+  __shared__ int slots_before;
+  __shared__ int tiles_before;
+  __shared__ int tiles_of_all;
   __shared__ unsigned found[kGroupThreads / 32];
   const int thread = static_cast<int>(threadIdx.x);
   const int mine = static_cast<int>(blockIdx.x);
   for (int e = thread; e < n_experts; e += kGroupThreads) counts[e] = 0;
+  if (thread == 0) slots_before = tiles_before = tiles_of_all = 0;
   __syncthreads();
   wait_for_previous_kernel();
   let_next_kernel_start();
   for (int i = thread; i < n_slots; i += kGroupThreads) atomicAdd(&counts[expert_of[i]], 1);
   __syncthreads();
-  if (thread == 0) {
-    int slot = 0;
-    int tile = 0;
-    for (int e = 0; e <= n_experts; ++e) {
-      if (e == mine) starts[0] = slot;
-      if (mine == 0) {
-        slot_start[e] = slot;
-        tile_start[e] = tile;
-      }
-      if (e == n_experts || (mine != 0 && e == mine)) break;
-      slot += counts[e];
-      tile += (counts[e] + tile_tokens - 1) / tile_tokens;
-    }
+  for (int e = thread; e < n_experts; e += kGroupThreads) {
+    const int n = (counts[e] + tile_tokens - 1) / tile_tokens;
+    atomicAdd(&tiles_of_all, n);
+    if (e >= mine) continue;
+    atomicAdd(&slots_before, counts[e]);
+    atomicAdd(&tiles_before, n);
   }
   __syncthreads();
-  int at = starts[0];
+  for (int first = thread * tile_tokens; first < counts[mine]; first += kGroupThreads * tile_tokens) {
+    tiles[tiles_before + first / tile_tokens] =
+        make_int4(mine, slots_before + first, min(tile_tokens, counts[mine] - first), 0);
+  }
+  for (int t = tiles_of_all + thread; mine == 0 && t < n_tiles; t += kGroupThreads) tiles[t] = make_int4(0, 0, 0, 0);
+  int at = slots_before;
   for (int base = 0; base < n_slots; base += kGroupThreads) {
     const int i = base + thread;
     const bool is_mine = i < n_slots && expert_of[i] == mine;
@@ -125,16 +127,16 @@ ExpertGroups group_by_expert(const Stream& stream, const Routing& routing, int n
                              int tile_tokens, int32_t* memory) {
   GLINT_CHECK(n_experts <= kMostExperts);
   const int n_slots = routing.n_tokens * routing.top_k;
-  int32_t* slot_start = memory + n_slots;
-  int32_t* tile_start = slot_start + n_experts + 1;
+  const int n_tiles = most_tiles(n_slots, n_experts, tile_tokens);
+  auto* tiles = reinterpret_cast<int4*>(memory);
+  auto* slots = reinterpret_cast<int32_t*>(tiles + n_tiles);
   launch(stream, {dim3(static_cast<unsigned>(n_experts)), dim3(kGroupThreads)}, group_kernel,
-         static_cast<const int32_t*>(routing.expert), n_slots, n_experts, tile_tokens, memory, slot_start, tile_start);
-  return {.slots = memory,
-          .slot_start = slot_start,
-          .tile_start = tile_start,
+         static_cast<const int32_t*>(routing.expert), n_slots, n_experts, tile_tokens, n_tiles, tiles, slots);
+  return {.slots = slots,
+          .tiles = tiles,
+          .n_tiles = n_tiles,
           .tile_tokens = tile_tokens,
           .n_experts = n_experts,
-          .n_slots = n_slots,
           .slots_per_row = slots_per_row};
 }
 

@@ -23,9 +23,13 @@ struct RouterInput {
 };
 void router_logits(const Stream& stream, Tensor logits, const RouterInput& in);
 
-/// Integers that ExpertGroups takes in memory.
+/// Most tiles that so many slots can make.
+constexpr int most_tiles(int64_t n_slots, int n_experts, int tile_tokens) {
+  return static_cast<int>(n_slots / tile_tokens + (n_slots < n_experts ? n_slots : n_experts));
+}
+/// Integers that ExpertGroups takes in memory, which begins at a multiple of 16 bytes.
 constexpr int64_t group_integers(int64_t n_slots, int n_experts) {
-  return n_slots + 2 * (n_experts + 1);
+  return n_slots + 4 * most_tiles(n_slots, n_experts, kFewTokens);
 }
 /// Sorts the slots of `routing` by expert into `memory` (group_integers of them), in tiles of tile_tokens.
 ExpertGroups group_by_expert(const Stream& stream, const Routing& routing, int n_experts, int slots_per_row,

@@ -4,8 +4,6 @@
 // stands for, and how a sum is stored.
 #pragma once
 
-#include <algorithm>
-
 #include "cuda/device/activation.cuh"
 #include "cuda/device/input.cuh"
 #include "cuda/matmul.h"
@@ -43,22 +41,10 @@ __device__ __forceinline__ TokenRows token_rows(const MatmulArgs& args, int tile
     rows.n_tokens = min(kTokens, args.x.n_rows - rows.first);
     return rows;
   }
-  // The last expert whose tiles begin at or before this one.
-  int low = 0;
-  int high = args.groups.n_experts;
-  while (high - low > 1) {
-    const int middle = (low + high) / 2;
-    if (args.groups.tile_start[middle] <= tile) {
-      low = middle;
-    } else {
-      high = middle;
-    }
-  }
-  if (tile >= args.groups.tile_start[args.groups.n_experts]) return rows;
-  rows.expert = low;
-  const int first = args.groups.slot_start[low] + (tile - args.groups.tile_start[low]) * kTokens;
-  rows.n_tokens = min(kTokens, args.groups.slot_start[low + 1] - first);
-  rows.slots = args.groups.slots + first;
+  const int4 found = args.groups.tiles[tile];
+  rows.expert = found.x;
+  rows.slots = args.groups.slots + found.y;
+  rows.n_tokens = found.z;
   rows.slots_per_row = args.groups.slots_per_row;
   return rows;
 }
@@ -82,7 +68,7 @@ __device__ __forceinline__ void store_value(const MatmulOutput& out, int64_t at,
 /// Tiles of tokens of a launch: with groups, the most there can be.
 inline int token_tiles(const MatmulArgs& args, int tokens) {
   if (args.groups.n_experts == 0) return (args.x.n_rows + tokens - 1) / tokens;
-  return args.groups.n_slots / tokens + std::min(args.groups.n_experts, args.groups.n_slots);
+  return args.groups.n_tiles;
 }
 
 /// The product for few tokens (matmul_few.cu).

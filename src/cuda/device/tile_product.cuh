@@ -63,32 +63,4 @@ __device__ __forceinline__ void tile_product(float (&sum)[4], const uint8_t* til
   factors.scale(sum);
 }
 
-/// The same sum with tokens' columns as they are: `rows`: the first token's at the tile's first column, in shared
-/// memory, `pitch` halves apart (16 bytes more than a multiple of 128: no two of eight tokens in one bank).
-template <PackedFormat kFormat>
-__device__ __forceinline__ void tile_product_rows(float (&sum)[4], const uint8_t* tile, const __half* rows, int pitch,
-                                                  int n_tokens, int lane) {
-  RowFactors<kFormat> factors;
-  factors.template load<FromShared>(tile, lane);
-  const __half* chunk = rows + min(lane % 8, n_tokens - 1) * pitch + lane / 8 * 8;
-#pragma unroll
-  for (int i = 0; i < 4; ++i) sum[i] = 0;
-#pragma unroll 1
-  for (int q = 0; q < 4; ++q) {
-    Quarter<kFormat> quarter;
-    quarter.template load<FromShared>(tile, q, lane);
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      uint32_t b[4];
-      ldmatrix_x4(b, chunk + (2 * q + half) * 32);
-      uint32_t a[4];
-      unpack_step(quarter, factors, 2 * half, a);
-      mma_f16(sum, a, b[0], b[1]);
-      unpack_step(quarter, factors, 2 * half + 1, a);
-      mma_f16(sum, a, b[2], b[3]);
-    }
-  }
-  factors.scale(sum);
-}
-
 }  // namespace glint::cuda
