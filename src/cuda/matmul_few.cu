@@ -10,33 +10,44 @@
 namespace glint::cuda {
 namespace {
 
-constexpr int kWarps = 8;
-constexpr int kThreads = kWarps * 32;
 constexpr int kTokens = kFewTokens;
 constexpr int kTokenTiles = kTokens / 8;
 constexpr int kPitch = kTileColumns + 8;  // of a token in shared memory: no two of eight tokens' chunks in one bank
 constexpr int kChunks = kTileColumns / 8;
 
-/// A tile of columns on its way: each warp's tile of weights, and the tokens.
-template <PackedFormat kFormat>
+/// How a block's warps share its work: rows_of() warps side by side have 16 rows of weights each. kSplit: parts_of()
+/// such rows of warps take turns along the columns, so that a matrix with few rows keeps a card busy.
+enum class Sharing { kWhole, kSplit };
+constexpr int rows_of(Sharing sharing) {
+  return sharing == Sharing::kSplit ? 4 : 8;
+}
+constexpr int parts_of(Sharing sharing) {
+  return sharing == Sharing::kSplit ? 4 : 1;
+}
+
+/// Columns on their way, 256 for each part: each warp's tile of weights, and the tokens.
+template <PackedFormat kFormat, Sharing kSharing>
 struct Stage {
-  uint8_t weights[kWarps][tile_layout(kFormat).bytes()];
-  __half tokens[kTokens][kPitch];
+  uint8_t weights[parts_of(kSharing)][rows_of(kSharing)][tile_layout(kFormat).bytes()];
+  __half tokens[parts_of(kSharing)][kTokens][kPitch];
 };
 constexpr int kMostStages = 3;
 
-/// What a gated pair's other half leaves for the warp that stores: in place of the stages.
-struct UpSums {
-  float4 sums[kWarps / 2][kTokenTiles][32];
-};
-
-/// The rows of the tokens that a thread copies a chunk of: warp, warp + 8, ....
-struct TokenSources {
-  const __half* rows[kTokens / kWarps];
-  __device__ __forceinline__ TokenSources(const MatmulArgs& args, const TokenRows& tokens, int head, int warp) {
+/// A warp's sums as it leaves them for another.
+using LaneSums = float4[kTokenTiles][32];
+__device__ __forceinline__ void leave(LaneSums& to, const float (&sums)[kTokenTiles][4], int lane) {
 #pragma unroll
-    for (int i = 0; i < kTokens / kWarps; ++i) {
-      const int token = warp + i * kWarps;
+  for (int t = 0; t < kTokenTiles; ++t) to[t][lane] = make_float4(sums[t][0], sums[t][1], sums[t][2], sums[t][3]);
+}
+
+/// The tokens that a warp copies 256 columns of: of its part, every so manieth.
+template <Sharing kSharing>
+struct TokenSources {
+  const __half* rows[kTokens / rows_of(kSharing)];
+  __device__ __forceinline__ TokenSources(const MatmulArgs& args, const TokenRows& tokens, int head, int row_warp) {
+#pragma unroll
+    for (int i = 0; i < kTokens / rows_of(kSharing); ++i) {
+      const int token = row_warp + i * rows_of(kSharing);
       rows[i] = token < tokens.n_tokens
                     ? args.x.data + tokens.x_row(token) * args.x.row_stride + head * args.x.head_stride
                     : nullptr;
@@ -44,32 +55,47 @@ struct TokenSources {
   }
 };
 
-/// Starts the copy of columns [256 block, + 256): of the tokens, zeros from n_columns on.
-template <PackedFormat kFormat>
-__device__ __forceinline__ void copy_stage(Stage<kFormat>& stage, const TokenSources& sources, const uint8_t* tile,
-                                           int block, int n_columns, int warp, int lane) {
-  const int at = block * kTileColumns + lane * 8;
+/// Which part of a block's work a warp has.
+template <Sharing kSharing>
+struct WarpPlace {
+  int lane = static_cast<int>(threadIdx.x) % 32;
+  int row = static_cast<int>(threadIdx.x) / 32 % rows_of(kSharing);
+  int part = static_cast<int>(threadIdx.x) / 32 / rows_of(kSharing);
+};
+
+/// Starts a warp's copies of columns [256 block, + 256): of the tokens, zeros from n_columns on.
+template <PackedFormat kFormat, Sharing kSharing>
+__device__ __forceinline__ void copy_stage(Stage<kFormat, kSharing>& stage, const TokenSources<kSharing>& sources,
+                                           const uint8_t* tile, int block, int n_columns,
+                                           const WarpPlace<kSharing>& place) {
+  const int at = block * kTileColumns + place.lane * 8;
 #pragma unroll
-  for (int i = 0; i < kTokens / kWarps; ++i) {
+  for (int i = 0; i < kTokens / rows_of(kSharing); ++i) {
     if (sources.rows[i] == nullptr) break;
-    cp_async_16(&stage.tokens[warp + i * kWarps][lane * 8], sources.rows[i] + (at < n_columns ? at : 0),
-                at < n_columns);
+    cp_async_16(&stage.tokens[place.part][place.row + i * rows_of(kSharing)][place.lane * 8],
+                sources.rows[i] + (at < n_columns ? at : 0), at < n_columns);
   }
-  copy_tile<kFormat, false>(stage.weights[warp], tile + static_cast<int64_t>(block) * tile_layout(kFormat).bytes(),
-                            lane);
+  copy_tile<kFormat, false>(stage.weights[place.part][place.row],
+                            tile + static_cast<int64_t>(block) * tile_layout(kFormat).bytes(), place.lane);
 }
 
-/// Adds a tile's products with the first kTiles eights of tokens, in the order of device/tile_product.cuh.
+/// sum = a tile's products with the first kTiles eights of tokens, in the order of device/tile_product.cuh.
 template <int kTiles, PackedFormat kFormat>
-__device__ __forceinline__ void add_tile(float (&total)[kTokenTiles][4], const uint8_t* tile,
-                                         const __half (*tokens)[kPitch], int lane) {
+__device__ __forceinline__ void multiply_tile(float (&sum)[kTokenTiles][4], const uint8_t* tile,
+                                              const __half (*tokens)[kPitch], int lane) {
   RowFactors<kFormat> factors;
   factors.template load<FromShared>(tile, lane);
-  float sum[kTiles][4] = {};
+#pragma unroll
+  for (int t = 0; t < kTiles; ++t) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) sum[t][i] = 0;
+  }
+  Quarter<kFormat> quarter;
+  quarter.template load<FromShared>(tile, 0, lane);
 #pragma unroll 1
   for (int q = 0; q < 4; ++q) {
-    Quarter<kFormat> quarter;
-    quarter.template load<FromShared>(tile, q, lane);
+    Quarter<kFormat> next;
+    next.template load<FromShared>(tile, min(q + 1, 3), lane);
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       uint32_t a[2][4];
@@ -83,13 +109,15 @@ __device__ __forceinline__ void add_tile(float (&total)[kTokenTiles][4], const u
         mma_f16(sum[t], a[1], b[2], b[3]);
       }
     }
+    quarter = next;
   }
 #pragma unroll
-  for (int t = 0; t < kTiles; ++t) {
-    factors.scale(sum[t]);
+  for (int t = 0; t < kTiles; ++t) factors.scale(sum[t]);
+}
+
+__device__ __forceinline__ void add(float (&total)[4], const float (&sum)[4]) {
 #pragma unroll
-    for (int i = 0; i < 4; ++i) total[t][i] = __fadd_rn(total[t][i], sum[t][i]);
-  }
+  for (int i = 0; i < 4; ++i) total[i] = __fadd_rn(total[i], sum[i]);
 }
 
 /// Calls fn(token, row of the warp's tile, value's indices) for the sums of a lane that exist.
@@ -107,39 +135,43 @@ __device__ __forceinline__ void for_each_sum(int n_tokens, int first_row, int n_
 }
 
 /// Grid: (tiles of tokens, rows of weights, stacked matrices): blocks that read the same weights follow each other.
-template <PackedFormat kFormat, Kind kKind, Store kStore>
-__global__ void __launch_bounds__(kThreads, 2) matmul_few_kernel(MatmulArgs args, int n_stages) {
+template <PackedFormat kFormat, Sharing kSharing, Kind kKind, Store kStore>
+__global__ void __launch_bounds__(rows_of(kSharing) * parts_of(kSharing) * 32, parts_of(kSharing) == 1 ? 2 : 1)
+    matmul_few_kernel(MatmulArgs args, int n_stages) {
   constexpr bool kGated = kKind == Kind::kGlu;
-  constexpr int kRowTiles = kGated ? kWarps / 2 : kWarps;
-  auto* stages = dynamic_shared<Stage<kFormat>>();
-  const int warp = static_cast<int>(threadIdx.x) / 32;
-  const int lane = static_cast<int>(threadIdx.x) % 32;
+  constexpr int kRowTiles = kGated ? rows_of(kSharing) / 2 : rows_of(kSharing);
+  using ThisStage = Stage<kFormat, kSharing>;
+  auto* stages = dynamic_shared<ThisStage>();
+  const WarpPlace<kSharing> place;
+  const int lane = place.lane;
   const int head = static_cast<int>(blockIdx.z);
   const PackedMatrix& matrix = args.matrix[0];
   const int n_blocks = matrix.n_blocks;
+  const int n_turns = (n_blocks + parts_of(kSharing) - 1) / parts_of(kSharing);
   const int n_columns = (matrix.n_in + 63) / 64 * 64;
   wait_for_previous_kernel();
   let_next_kernel_start();
   const TokenRows tokens = token_rows<kTokens>(args, static_cast<int>(blockIdx.x));
   if (tokens.n_tokens <= 0) return;
-  const int row_tile = static_cast<int>(blockIdx.y) * kRowTiles + warp % kRowTiles;
+  const int row_tile = static_cast<int>(blockIdx.y) * kRowTiles + place.row % kRowTiles;
   // Rows of tiles past the end are computed from the last one and not stored.
   const uint8_t* tile =
-      args.matrix[kGated ? warp / kRowTiles : 0].tiles +
+      args.matrix[kGated ? place.row / kRowTiles : 0].tiles +
       (static_cast<int64_t>(tokens.expert + head) * matrix.n_row_tiles + min(row_tile, matrix.n_row_tiles - 1)) *
           n_blocks * tile_layout(kFormat).bytes();
-  const TokenSources sources(args, tokens, head, warp);
-  const auto copy = [&](int block) {
-    if (block < n_blocks) copy_stage(stages[block % n_stages], sources, tile, block, n_columns, warp, lane);
+  const TokenSources<kSharing> sources(args, tokens, head, place.row);
+  const auto copy = [&](int turn) {
+    const int block = turn * parts_of(kSharing) + place.part;
+    if (block < n_blocks) copy_stage(stages[turn % n_stages], sources, tile, block, n_columns, place);
     cp_async_commit();
   };
   for (int s = 0; s < n_stages - 1; ++s) copy(s);
   float total[kTokenTiles][4] = {};
 #pragma unroll 1
-  for (int block = 0; block < n_blocks; ++block) {
+  for (int turn = 0; turn < n_turns; ++turn) {
     if (n_stages == 1) {
       __syncthreads();
-      copy(block);
+      copy(turn);
     }
     if (n_stages == kMostStages) {
       cp_async_wait<kMostStages - 2>();
@@ -147,43 +179,87 @@ __global__ void __launch_bounds__(kThreads, 2) matmul_few_kernel(MatmulArgs args
       cp_async_wait<0>();
     }
     __syncthreads();
-    if (n_stages > 1) copy(block + n_stages - 1);
-    const Stage<kFormat>& stage = stages[block % n_stages];
-    if (tokens.n_tokens <= 8) {
-      add_tile<1, kFormat>(total, stage.weights[warp], stage.tokens, lane);
-    } else if (tokens.n_tokens <= 16) {
-      add_tile<2, kFormat>(total, stage.weights[warp], stage.tokens, lane);
-    } else {
-      add_tile<kTokenTiles, kFormat>(total, stage.weights[warp], stage.tokens, lane);
+    if (n_stages > 1) copy(turn + n_stages - 1);
+    ThisStage& stage = stages[turn % n_stages];
+    uint8_t* weights = stage.weights[place.part][place.row];
+    float sum[kTokenTiles][4] = {};
+    if (turn * parts_of(kSharing) + place.part < n_blocks) {
+      if (tokens.n_tokens <= 8) {
+        multiply_tile<1, kFormat>(sum, weights, stage.tokens[place.part], lane);
+      } else if (tokens.n_tokens <= 16) {
+        multiply_tile<2, kFormat>(sum, weights, stage.tokens[place.part], lane);
+      } else {
+        multiply_tile<kTokenTiles, kFormat>(sum, weights, stage.tokens[place.part], lane);
+      }
+    }
+    if constexpr (parts_of(kSharing) > 1) {
+      // The other parts' sums take the place of their tiles.
+      __syncwarp();
+      if (place.part > 0) leave(*reinterpret_cast<LaneSums*>(weights), sum, lane);
+      __syncthreads();
+      if (place.part > 0) continue;
+    }
+#pragma unroll
+    for (int t = 0; t < kTokenTiles; ++t) {
+      add(total[t], sum[t]);
+#pragma unroll
+      for (int part = 1; part < parts_of(kSharing); ++part) {
+        if (turn * parts_of(kSharing) + part >= n_blocks) break;
+        const float4 v = (*reinterpret_cast<const LaneSums*>(stage.weights[part][place.row]))[t][lane];
+        const float other[4] = {v.x, v.y, v.z, v.w};
+        add(total[t], other);
+      }
     }
   }
-  const auto place_of = [&](int token, int row) {
+  const auto at = [&](int token, int row) {
     return tokens.out_row(token) * args.out.row_stride + head * args.out.head_stride + row;
   };
+  const int first_row = row_tile * kTileRows;
   if constexpr (kGated) {
+    // The warp with the other matrix's rows leaves its sums.
     __syncthreads();
-    auto& up_sums = *dynamic_shared<UpSums>();
-    const int pair = warp % kRowTiles;
-    if (warp >= kRowTiles) {
-#pragma unroll
-      for (int t = 0; t < kTokenTiles; ++t)
-        up_sums.sums[pair][t][lane] = make_float4(total[t][0], total[t][1], total[t][2], total[t][3]);
-    }
+    auto* up_sums = dynamic_shared<LaneSums>();
+    const int pair = place.row % kRowTiles;
+    const bool is_up = place.row >= kRowTiles;
+    if (is_up && place.part == 0) leave(up_sums[pair], total, lane);
     __syncthreads();
-    if (warp >= kRowTiles) return;
-    for_each_sum(tokens.n_tokens, row_tile * kTileRows, matrix.n_out, lane, [&](int token, int row, int t, int i) {
-      const float other = reinterpret_cast<const float*>(&up_sums.sums[pair][t][lane])[i];
+    if (is_up || place.part > 0) return;
+    for_each_sum(tokens.n_tokens, first_row, matrix.n_out, lane, [&](int token, int row, int t, int i) {
+      const float other = reinterpret_cast<const float*>(&up_sums[pair][t][lane])[i];
       const float gate = with_bias(total[t][i], args.out.bias, tokens.expert, matrix.n_out, row);
       const float up = with_bias(other, args.up_bias, tokens.expert, matrix.n_out, row);
-      store_value<Store::kHalf>(args.out, place_of(token, row), activate(gate, up, args.activation) * kInnerScale);
+      store_value<Store::kHalf>(args.out, at(token, row), activate(gate, up, args.activation) * kInnerScale);
     });
   } else {
-    for_each_sum(tokens.n_tokens, row_tile * kTileRows, matrix.n_out, lane, [&](int token, int row, int t, int i) {
+    if (place.part > 0) return;
+    for_each_sum(tokens.n_tokens, first_row, matrix.n_out, lane, [&](int token, int row, int t, int i) {
       const float scaled = total[t][i] * args.out.scale;
-      store_value<kStore>(args.out, place_of(token, row),
+      store_value<kStore>(args.out, at(token, row),
                           with_bias(scaled, args.out.bias, tokens.expert + head, matrix.n_out, row));
     });
   }
+}
+
+template <PackedFormat kFormat, Sharing kSharing>
+int fitting_stages(const Stream& stream) {
+  static_assert(sizeof(LaneSums) <= tile_layout(kFormat).bytes());
+  return static_cast<int>(stream.shared_bytes / sizeof(Stage<kFormat, kSharing>));
+}
+
+/// Blocks that share a multiprocessor hide each other's waits: two of two stages rather than one of three.
+template <PackedFormat kFormat, Sharing kSharing, Kind kKind, Store kStore>
+void launch_shared(const Stream& stream, const MatmulArgs& args, int count) {
+  using ThisStage = Stage<kFormat, kSharing>;
+  const PackedMatrix& matrix = args.matrix[0];
+  const int rows_of_block = rows_of(kSharing) * kTileRows / (kKind == Kind::kGlu ? 2 : 1);
+  const dim3 grid(static_cast<unsigned>(token_tiles(args, kTokens)),
+                  static_cast<unsigned>(blocks_for(matrix.n_out, rows_of_block)), static_cast<unsigned>(count));
+  const int n_turns = (matrix.n_blocks + parts_of(kSharing) - 1) / parts_of(kSharing);
+  const int fitting = fitting_stages<kFormat, kSharing>(stream);
+  const int n_stages = std::min({n_turns, fitting, fitting >= 2 * kMostStages ? kMostStages : 2});
+  launch(stream,
+         {grid, dim3(rows_of(kSharing) * parts_of(kSharing) * 32), static_cast<size_t>(n_stages) * sizeof(ThisStage)},
+         matmul_few_kernel<kFormat, kSharing, kKind, kStore>, args, n_stages);
 }
 
 }  // namespace
@@ -194,17 +270,15 @@ int tokens_of_tile(int n_slots, int n_experts) {
 
 template <Kind kKind, Store kStore>
 void launch_matmul_few(const Stream& stream, const MatmulArgs& args, int count) {
-  const PackedMatrix& matrix = args.matrix[0];
   GLINT_CHECK(args.x.row_stride % 8 == 0 && args.x.head_stride % 8 == 0);
-  const int rows_of_block = kWarps * kTileRows / (kKind == Kind::kGlu ? 2 : 1);
-  const dim3 grid(static_cast<unsigned>(token_tiles(args, kTokens)),
-                  static_cast<unsigned>(blocks_for(matrix.n_out, rows_of_block)), static_cast<unsigned>(count));
-  with_format(matrix.format, [&]<PackedFormat kFormat>() {
-    // Two blocks a multiprocessor where two stages allow that.
-    const int fitting = static_cast<int>(stream.shared_bytes / sizeof(Stage<kFormat>));
-    const int n_stages = std::min(fitting, 6 * sizeof(Stage<kFormat>) <= stream.shared_bytes ? kMostStages : 2);
-    launch(stream, {grid, dim3(kThreads), static_cast<size_t>(n_stages) * sizeof(Stage<kFormat>)},
-           matmul_few_kernel<kFormat, kKind, kStore>, args, n_stages);
+  const int n_whole =
+      token_tiles(args, kTokens) * blocks_for(args.matrix[0].n_out, rows_of(Sharing::kWhole) * kTileRows) * count;
+  with_format(args.matrix[0].format, [&]<PackedFormat kFormat>() {
+    if (n_whole < 2 * stream.n_multiprocessors && fitting_stages<kFormat, Sharing::kSplit>(stream) > 0) {
+      launch_shared<kFormat, Sharing::kSplit, kKind, kStore>(stream, args, count);
+    } else {
+      launch_shared<kFormat, Sharing::kWhole, kKind, kStore>(stream, args, count);
+    }
   });
 }
 

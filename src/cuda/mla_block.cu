@@ -91,7 +91,7 @@ class MlaStep {
     if (mla_decode_supports(cache_, q_latent_, o_latent_)) {
       matvec_of_splits(stream_,
                        {.out = values.data, .row_stride = values.row_stride, .head_stride = values.head_stride},
-                       mla_split(stream_, context_.workspace, q_latent_, cache_, block_.batch, shape_.scale),
+                       mla_split(stream_, context_.workspace, q_latent_, cache_, block_.batch, shape_.scale, 0, n_),
                        PackedMatrix(weights_.v_b));
     } else {
       attend(stream_, o_latent_, q_latent_, cache_, block_.batch, {.scale = shape_.scale}, context_.workspace);
@@ -181,9 +181,13 @@ class MlaStep {
             .head_stride = shape_.d_nope,
             .n_rows = n},
            PackedMatrix(weights_.k_b), shape_.n_heads);
-    attend(stream_, o_latent, q_latent, cache_, batch, {.scale = shape_.scale}, context_.workspace);
     __half* o_half = q_nope;
-    to_half(stream_, o_half, o_latent, 1, nullptr, 0);
+    if (mla_decode_supports(cache_, q_latent, o_latent)) {
+      mla_decode(stream_, context_.workspace, o_half, q_latent, cache_, batch, shape_.scale);
+    } else {
+      attend(stream_, o_latent, q_latent, cache_, batch, {.scale = shape_.scale}, context_.workspace);
+      to_half(stream_, o_half, o_latent, 1, nullptr, 0);
+    }
     matmul(stream_, Store::kHalf,
            {.out = out, .row_stride = static_cast<int64_t>(shape_.n_heads) * shape_.d_v, .head_stride = shape_.d_v},
            {.data = o_half,

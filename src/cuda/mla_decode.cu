@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "cuda/device/cache.cuh"
+#include "cuda/device/input.cuh"
 #include "cuda/device/mla_splits.cuh"
 #include "cuda/device/ptx.cuh"
 #include "cuda/device/reduce.cuh"
@@ -15,8 +16,6 @@ namespace {
 
 constexpr int kThreads = 256;
 constexpr int kWarps = kThreads / 32;
-constexpr int kBlocks = 1024;  // of a launch at most, unless that is fewer than kLeastBlocks a row
-constexpr int kLeastBlocks = 8;
 constexpr int kMostHeads = 24;
 constexpr int kHeadTiles = kMostHeads / 8;
 constexpr int kWidth = 576;  // of a cached row
@@ -50,6 +49,8 @@ struct DecodeShared {
   float shrink[kMostHeads];
   float largest[kMostHeads];
   float sum[kMostHeads];
+  // With one stage, which holds nothing when a split is done, results take its place.
+  __half results[kStages > 1 ? kMostHeads* kValues : 8];
 };
 
 /// Starts the copy of `kTile` rows from `position` on; rows from `end` on become zeros, and those of positions
@@ -218,7 +219,7 @@ __device__ __forceinline__ void store_split(const MlaSplits& splits, DecodeShare
                                             const float (&out)[4][kHeadTiles][4], int row, int split) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const int warp = static_cast<int>(threadIdx.x) / 32;
-  __half* staged = shared.tiles[0];
+  __half* staged = kStages > 1 ? shared.results : shared.tiles[0];
 #pragma unroll
   for (int h = 0; h < kHeadTiles; ++h) {
 #pragma unroll
@@ -243,69 +244,124 @@ __device__ __forceinline__ void store_split(const MlaSplits& splits, DecodeShare
     splits.states_of(row, split)[h] = make_float2(shared.largest[h], shared.sum[h]);
 }
 
-/// Grid: (blocks of a row, rows); a block takes every so manieth split.
+/// The tiles that a block takes one after the other: those of every so manieth split.
+template <int kTile>
+struct TileWalk {
+  int n, length, split, first, end;
+  __device__ __forceinline__ TileWalk(int n_, int first_split) : n(n_), length(split_length(n_)), split(first_split) {
+    start_split();
+  }
+  __device__ __forceinline__ bool done() const { return first >= n; }
+  __device__ __forceinline__ bool is_last_of_split() const { return first + kTile >= end; }
+  __device__ __forceinline__ void advance(int n_blocks) {
+    first += kTile;
+    if (first < end) return;
+    split += n_blocks;
+    start_split();
+  }
+
+ private:
+  __device__ __forceinline__ void start_split() {
+    first = split * length;
+    end = min(n, first + length);
+  }
+};
+
+/// Grid: (blocks of a row, rows).
 template <int kTile, int kStages>
 __global__ void __launch_bounds__(kThreads, 1) mla_split_kernel(DecodeArgs args) {
   auto& shared = *dynamic_shared<DecodeShared<kTile, kStages>>();
   const MlaSplits& splits = args.splits;
   const int row = static_cast<int>(blockIdx.y);
+  const auto n_blocks = static_cast<int>(gridDim.x);
   // Positions and pages were there before the kernel before this one, and so was all of the cache but the step's rows.
   const int n = splits.positions[row] + 1;
   const int sequence = args.sequences[row];
-  const int length = split_length(n);
-  int first_new = n - args.n_batch;
-  bool waited = false;
-  for (int split = static_cast<int>(blockIdx.x); split * length < n; split += static_cast<int>(gridDim.x)) {
-    const int first = split * length;
-    const int end = min(n, first + length);
-    const int n_tiles = (end - first + kTile - 1) / kTile;
+  const int first_new = n - args.n_batch;
+  TileWalk<kTile> ahead(n, static_cast<int>(blockIdx.x));
+  TileWalk<kTile> now = ahead;
+  if (now.done()) return;
+  TileWalk<kTile> filled = ahead;
 #pragma unroll
-    for (int s = 0; s < kStages; ++s) {
-      if (s < n_tiles) copy_tile<kTile>(shared.tiles[s], args, sequence, first + s * kTile, first_new, end);
-      cp_async_commit();
+  for (int s = 0; s < kStages; ++s) {
+    if (!ahead.done()) {
+      copy_tile<kTile>(shared.tiles[s], args, sequence, ahead.first, first_new, ahead.end);
+      ahead.advance(n_blocks);
     }
-    for (int h = static_cast<int>(threadIdx.x); h < kMostHeads; h += kThreads) {
-      shared.largest[h] = -INFINITY;
-      shared.sum[h] = 0;
+    cp_async_commit();
+  }
+  wait_for_previous_kernel();
+  let_next_kernel_start();
+  for (int s = 0; s < kStages && !filled.done(); ++s, filled.advance(n_blocks))
+    copy_new_rows<kTile>(shared.tiles[s], args, sequence, filled.first, first_new, filled.end);
+  load_queries(shared.q, args, row);
+  float out[4][kHeadTiles][4];
+  bool is_first = true;
+  for (int t = 0; !now.done(); ++t) {
+    if (is_first) {
+      for (int h = static_cast<int>(threadIdx.x); h < kMostHeads; h += kThreads) {
+        shared.largest[h] = -INFINITY;
+        shared.sum[h] = 0;
+      }
+#pragma unroll
+      for (int m = 0; m < 4; ++m) {
+#pragma unroll
+        for (int h = 0; h < kHeadTiles; ++h) out[m][h][0] = out[m][h][1] = out[m][h][2] = out[m][h][3] = 0;
+      }
     }
-    if (!waited) {
-      wait_for_previous_kernel();
-      let_next_kernel_start();
-      for (int s = 0; s < min(kStages, n_tiles); ++s)
-        copy_new_rows<kTile>(shared.tiles[s], args, sequence, first + s * kTile, first_new, end);
-      load_queries(shared.q, args, row);
-      first_new = n;
-      waited = true;
+    __half* tile = shared.tiles[t % kStages];
+    cp_async_wait<kStages - 1>();
+    __syncthreads();
+    score_tile(shared, tile);
+    __syncthreads();
+    soften_tile(shared, now.end - now.first, args.scale);
+    __syncthreads();
+    add_values(out, shared, tile);
+    __syncthreads();
+    is_first = now.is_last_of_split();
+    if (is_first) store_split(splits, shared, out, row, now.split);
+    if (!ahead.done()) {
+      if (kStages == 1) __syncthreads();  // results lay there
+      copy_tile<kTile>(tile, args, sequence, ahead.first, n, ahead.end);
+      ahead.advance(n_blocks);
     }
-    float out[4][kHeadTiles][4] = {};
-    for (int t = 0; t < n_tiles; ++t) {
-      __half* tile = shared.tiles[t % kStages];
-      cp_async_wait<kStages - 1>();
-      __syncthreads();
-      score_tile(shared, tile);
-      __syncthreads();
-      soften_tile(shared, end - first - t * kTile, args.scale);
-      __syncthreads();
-      add_values(out, shared, tile);
-      __syncthreads();
-      if (t + kStages < n_tiles) copy_tile<kTile>(tile, args, sequence, first + (t + kStages) * kTile, end, end);
-      cp_async_commit();
-    }
-    store_split(splits, shared, out, row, split);
-    __syncthreads();  // shared memory is used again
+    cp_async_commit();
+    if (is_first) __syncthreads();  // states and results are read
+    now.advance(n_blocks);
   }
 }
 
-/// Grid: (heads, rows).
-__global__ void __launch_bounds__(kFoldThreads) mla_combine_kernel(Tensor out, MlaSplits splits) {
+/// Grid: (heads, rows). To f32, or to halves [row, head, values].
+template <bool kHalves>
+__global__ void __launch_bounds__(kFoldThreads) mla_combine_kernel(Tensor out, __half* halves, MlaSplits splits) {
   __shared__ FoldMemory memory;
   const int head = static_cast<int>(blockIdx.x);
   const int row = static_cast<int>(blockIdx.y);
   const int n_splits = count_splits(splits, row);
   wait_for_previous_kernel();
   let_next_kernel_start();
-  float* to = out.data + row * out.row_stride + head * out.head_stride;
-  fold_splits(memory, splits, row, n_splits, head, [&](int at, float4 v) { *reinterpret_cast<float4*>(to + at) = v; });
+  fold_splits(memory, splits, row, n_splits, head, [&](int at, float4 v) {
+    if constexpr (kHalves) {
+      const int64_t first = (static_cast<int64_t>(row) * splits.n_heads + head) * kSplitValues;
+      *reinterpret_cast<uint2*>(halves + first + at) = to_halves(v);
+    } else {
+      *reinterpret_cast<float4*>(out.data + row * out.row_stride + head * out.head_stride + at) = v;
+    }
+  });
+}
+
+/// Calls fn(splits, first row) for all rows, as evenly as the workspace allows.
+template <class Fn>
+void for_each_splits(const Stream& stream, Workspace& workspace, Tensor q, const KvLayer& layer, const Batch& batch,
+                     float scale, Fn fn) {
+  const int n_parts = blocks_for(q.n_rows, workspace.attention_rows());
+  const int n_rows = blocks_for(q.n_rows, n_parts);
+  for (int first = 0; first < q.n_rows; first += n_rows)
+    fn(mla_split(stream, workspace, q, layer, batch, scale, first, std::min(n_rows, q.n_rows - first)), first);
+}
+
+LaunchShape combine_shape(const MlaSplits& splits) {
+  return {dim3(static_cast<unsigned>(splits.n_heads), static_cast<unsigned>(splits.n_rows)), dim3(kFoldThreads)};
 }
 
 }  // namespace
@@ -323,9 +379,9 @@ int64_t mla_decode_floats(int n_rows, int n_heads, int d_v) {
 }
 
 MlaSplits mla_split(const Stream& stream, Workspace& workspace, Tensor q, const KvLayer& layer, const Batch& batch,
-                    float scale, int first_row) {
+                    float scale, int first_row, int n_rows) {
   const int most_rows = workspace.attention_rows();
-  const int n_rows = std::min(most_rows, q.n_rows - first_row);
+  GLINT_CHECK(n_rows > 0 && n_rows <= most_rows);
   float* memory = workspace.floats(stream, mla_decode_floats(most_rows, q.n_heads, kValues));
   auto* states = reinterpret_cast<float2*>(memory);
   const MlaSplits splits{
@@ -342,7 +398,8 @@ MlaSplits mla_split(const Stream& stream, Workspace& workspace, Tensor q, const 
                         .n_batch = q.n_rows,
                         .scale = scale * kLog2E,
                         .splits = splits};
-  const dim3 grid(static_cast<unsigned>(std::clamp(kBlocks / n_rows, kLeastBlocks, kMostSplits)),
+  // A block a multiprocessor: more would wait, and each has to fetch its queries.
+  const dim3 grid(static_cast<unsigned>(std::clamp(stream.n_multiprocessors / n_rows, 1, kMostSplits)),
                   static_cast<unsigned>(n_rows));
   if (stream.shared_bytes >= sizeof(DecodeShared<64, 2>)) {
     launch(stream, {grid, dim3(kThreads), sizeof(DecodeShared<64, 2>)}, mla_split_kernel<64, 2>, args);
@@ -354,12 +411,17 @@ MlaSplits mla_split(const Stream& stream, Workspace& workspace, Tensor q, const 
 
 void mla_decode(const Stream& stream, Workspace& workspace, Tensor out, Tensor q, const KvLayer& layer,
                 const Batch& batch, float scale) {
-  for (int first = 0; first < q.n_rows; first += workspace.attention_rows()) {
-    const MlaSplits splits = mla_split(stream, workspace, q, layer, batch, scale, first);
-    launch(stream,
-           {dim3(static_cast<unsigned>(splits.n_heads), static_cast<unsigned>(splits.n_rows)), dim3(kFoldThreads)},
-           mla_combine_kernel, out.rows(first, splits.n_rows), splits);
-  }
+  for_each_splits(stream, workspace, q, layer, batch, scale, [&](const MlaSplits& splits, int first) {
+    launch(stream, combine_shape(splits), mla_combine_kernel<false>, out.rows(first, splits.n_rows), nullptr, splits);
+  });
+}
+
+void mla_decode(const Stream& stream, Workspace& workspace, __half* out, Tensor q, const KvLayer& layer,
+                const Batch& batch, float scale) {
+  const int64_t d_row = static_cast<int64_t>(q.n_heads) * kSplitValues;
+  for_each_splits(stream, workspace, q, layer, batch, scale, [&](const MlaSplits& splits, int first) {
+    launch(stream, combine_shape(splits), mla_combine_kernel<true>, Tensor{}, out + first * d_row, splits);
+  });
 }
 
 }  // namespace glint::cuda

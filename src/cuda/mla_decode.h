@@ -30,13 +30,16 @@ struct MlaSplits {
   __device__ __half* values_of(int row, int split) const;
   __device__ float2* states_of(int row, int split) const;
 };
-/// The first of the two kernels, for as many rows from first_row on as the workspace keeps results of at once; a
-/// product may fold its results as it takes them (matvec_of_splits).
+/// The first of the two kernels, for rows [first_row, first_row + n_rows) of q, no more than the workspace keeps
+/// results of at once (8 at least); a product may fold its results as it takes them (matvec_of_splits).
 MlaSplits mla_split(const Stream& stream, Workspace& workspace, Tensor q, const KvLayer& layer, const Batch& batch,
-                    float scale, int first_row = 0);
+                    float scale, int first_row, int n_rows);
 
-/// Both, as Backend::attend; any number of rows, few at a time.
+/// Both, as Backend::attend; any number of rows.
 void mla_decode(const Stream& stream, Workspace& workspace, Tensor out, Tensor q, const KvLayer& layer,
+                const Batch& batch, float scale);
+/// The same to f16 [n_rows, n_heads, 512], as inputs of a product.
+void mla_decode(const Stream& stream, Workspace& workspace, __half* out, Tensor q, const KvLayer& layer,
                 const Batch& batch, float scale);
 /// Floats of partial results of so many rows.
 int64_t mla_decode_floats(int n_rows, int n_heads, int d_v);
