@@ -113,8 +113,11 @@ class Backend {
   virtual void combine(Tensor out, Tensor expert_out, const Routing& routing) = 0;
   /// out[i] = x[rows[i]]; rows: [out.n_rows] int32.
   virtual void gather_rows(Tensor out, Tensor x, const int32_t* rows) = 0;
-  /// ids[i] = index of the largest value of row i; ties to the lowest. NaN ranks below everything.
-  virtual void argmax(int32_t* ids, Tensor x) = 0;
+  /// The k largest values of each row with their places, in descending order; equal ones by place, NaN below
+  /// everything. out: [x.n_rows, k]; 1 <= k <= kMostTop, k <= x.width.
+  virtual void top(TopEntry* out, Tensor x, int k) = 0;
+  /// Is that much cheaper than to download the rows?
+  virtual bool prefers_top() const { return false; }
 
   // ---- fused ops: default bodies in blocks.cpp call the primitives; a backend overrides one only with a measurement
   // ----

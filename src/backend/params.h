@@ -135,6 +135,13 @@ struct RouteParams {
   const float* selection_bias = nullptr;  // [n_experts] added for choosing only, or null
 };
 
+/// One of a row's largest values (Backend::top).
+struct TopEntry {
+  int32_t index = 0;
+  float value = 0;
+};
+inline constexpr int kMostTop = 128;
+
 /// Chosen experts of each token, best first (ties to the lower id), in backend memory.
 struct Routing {
   int32_t* expert = nullptr;  // [n_tokens, top_k]

@@ -263,15 +263,7 @@ class RefBackend final : public Backend {
     }
   }
 
-  void argmax(int32_t* ids, Tensor x) override {
-    for (int r = 0; r < x.n_rows; ++r) {
-      const float* values = x.row(r);
-      int best = 0;
-      for (int i = 1; i < x.width; ++i)
-        if (ranks_before(values[i], i, values[best], best)) best = i;
-      ids[r] = best;
-    }
-  }
+  void top(TopEntry* out, Tensor x, int k) override { top_of_rows(out, x, k); }
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 // Tested by tests/unit/backend/route_test.cpp.
 #include "backend/ref_route.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <memory>
@@ -80,6 +81,19 @@ bool ranks_before(float a, int index_a, float b, int index_b) {
   }
   if (a != b) return a > b;
   return index_a < index_b;
+}
+
+void top_of_rows(TopEntry* out, Tensor x, int k) {
+  GLINT_CHECK(x.n_heads == 1 && k >= 1 && k <= kMostTop && k <= x.width);
+  const auto before = [](const TopEntry& a, const TopEntry& b) {
+    return ranks_before(a.value, a.index, b.value, b.index);
+  };
+  std::vector<TopEntry> entries(static_cast<size_t>(x.width));
+  for (int r = 0; r < x.n_rows; ++r) {
+    for (int i = 0; i < x.width; ++i) entries[static_cast<size_t>(i)] = {i, x.row(r)[i]};
+    std::partial_sort(entries.begin(), entries.begin() + k, entries.end(), before);
+    std::copy_n(entries.begin(), k, out + static_cast<ptrdiff_t>(r) * k);
+  }
 }
 
 void route_token(std::span<const float> logits, const RouteParams& params, std::span<int32_t> experts,

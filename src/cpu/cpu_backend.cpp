@@ -80,7 +80,7 @@ class CpuBackend final : public Backend {
   void route(const Routing& out, Tensor logits, const RouteParams& params) override;
   void combine(Tensor out, Tensor expert_out, const Routing& routing) override;
   void gather_rows(Tensor out, Tensor x, const int32_t* rows) override;
-  void argmax(int32_t* ids, Tensor x) override;
+  void top(TopEntry* out, Tensor x, int k) override;
 
  private:
   /// Calls visit(row, head) for every head of x; element_cost in nanoseconds.
@@ -204,12 +204,14 @@ void CpuBackend::gather_rows(Tensor out, Tensor x, const int32_t* rows) {
   });
 }
 
-void CpuBackend::argmax(int32_t* ids, Tensor x) {
+void CpuBackend::top(TopEntry* out, Tensor x, int k) {
+  if (k > 1) return top_of_rows(out, x, k);
   GLINT_CHECK(x.n_heads == 1 && x.width > 0);
   for_each_head(x, 0.5, [&](int r, int) {
     const float* values = x.row(r);
     const float* found = std::find(values, values + x.width, kernels().largest(values, x.width));
-    ids[r] = found == values + x.width ? 0 : static_cast<int32_t>(found - values);  // 0: all are NaN
+    if (found == values + x.width) found = values;  // all are NaN
+    out[r] = {static_cast<int32_t>(found - values), *found};
   });
 }
 

@@ -18,6 +18,7 @@
 #include "cuda/pack.h"
 #include "cuda/route.h"
 #include "cuda/row_ops.h"
+#include "cuda/top.h"
 #include "cuda/upload.h"
 #include "cuda/workspace.h"
 
@@ -162,7 +163,8 @@ class CudaBackend final : public Backend {
     cuda::combine(stream_, out, expert_out, routing);
   }
   void gather_rows(Tensor out, Tensor x, const int32_t* rows) override { cuda::gather_rows(stream_, out, x, rows); }
-  void argmax(int32_t* ids, Tensor x) override { cuda::argmax(stream_, ids, x); }
+  void top(TopEntry* out, Tensor x, int k) override { cuda::top(stream_, out, x, k); }
+  bool prefers_top() const override { return true; }
 
   // ---- blocks ----
   void mla_block(Tensor x, const BlockContext& block, const MlaShape& shape, const MlaWeights& weights,

@@ -204,6 +204,10 @@ void launch_store(const Stream& stream, Store store, const MatmulArgs& args, int
 
 }  // namespace
 
+int tokens_of_tile(int n_slots, int n_experts) {
+  return n_slots <= kFewTokens / 2 * n_experts ? kFewTokens : kMatmulTokens;
+}
+
 void matmul(const Stream& stream, Store store, const MatmulOutput& out, const HalfRows& x, const PackedMatrix& matrix,
             int count) {
   launch_store(stream, store,

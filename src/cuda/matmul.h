@@ -6,9 +6,10 @@
 // warp unpacks its own 32 rows straight into tensor-core operands, so each weight is unpacked once a block, and takes
 // the tokens from a ring in shared memory (32 KB). FLOPs: 2 * n_out * n_in a token; bytes: the weights once for each 64
 // tokens (from L2 after the first), f16 activations once for each 256 rows.
-// Steps of several sequences (matmul_few.cu): 8 tokens a block and few rows of weights, all of whose bytes are asked
-// for at once; what counts is that many small blocks keep the memory busy. Bytes: the weights once for each 8 tokens,
-// f16 activations once a block. Tested by tests/unit/cuda/op_cases_test.cpp.
+// Steps of several sequences (matmul_few.cu): 8 or 32 tokens a block and 64 or 128 rows of weights (of a gated pair:
+// half of each), which stream through shared memory with the tokens; many blocks keep the memory busy. Bytes: the
+// weights once for each such tile of tokens, f16 activations once for each 64 or 128 rows.
+// Tested by tests/unit/cuda/op_cases_test.cpp.
 #pragma once
 
 #include <cuda_fp16.h>

@@ -10,32 +10,38 @@
 namespace glint::cuda {
 namespace {
 
-constexpr int kTokens = kFewTokens;
-constexpr int kTokenTiles = kTokens / 8;
 constexpr int kPitch = kTileColumns + 8;  // of a token in shared memory: no two of eight tokens' chunks in one bank
-constexpr int kChunks = kTileColumns / 8;
 
 /// How a block's warps share its work: rows_of() warps side by side have 16 rows of weights each. kSplit: parts_of()
 /// such rows of warps take turns along the columns, so that a matrix with few rows keeps a card busy.
-enum class Sharing { kWhole, kSplit };
+/// kSplit8: the same with 8 tokens a block.
+enum class Sharing { kWhole, kSplit, kSplit8 };
 constexpr int rows_of(Sharing sharing) {
-  return sharing == Sharing::kSplit ? 4 : 8;
+  return sharing == Sharing::kWhole ? 8 : 4;
 }
 constexpr int parts_of(Sharing sharing) {
-  return sharing == Sharing::kSplit ? 4 : 1;
+  return sharing == Sharing::kWhole ? 1 : 4;
+}
+constexpr int tokens_of(Sharing sharing) {
+  return sharing == Sharing::kSplit8 ? 8 : kFewTokens;
+}
+constexpr int token_tiles_of(Sharing sharing) {
+  return tokens_of(sharing) / 8;
 }
 
 /// Columns on their way, 256 for each part: each warp's tile of weights, and the tokens.
 template <PackedFormat kFormat, Sharing kSharing>
 struct Stage {
   uint8_t weights[parts_of(kSharing)][rows_of(kSharing)][tile_layout(kFormat).bytes()];
-  __half tokens[parts_of(kSharing)][kTokens][kPitch];
+  __half tokens[parts_of(kSharing)][tokens_of(kSharing)][kPitch];
 };
 constexpr int kMostStages = 3;
 
 /// A warp's sums as it leaves them for another.
+template <int kTokenTiles>
 using LaneSums = float4[kTokenTiles][32];
-__device__ __forceinline__ void leave(LaneSums& to, const float (&sums)[kTokenTiles][4], int lane) {
+template <int kTokenTiles>
+__device__ __forceinline__ void leave(LaneSums<kTokenTiles>& to, const float (&sums)[kTokenTiles][4], int lane) {
 #pragma unroll
   for (int t = 0; t < kTokenTiles; ++t) to[t][lane] = make_float4(sums[t][0], sums[t][1], sums[t][2], sums[t][3]);
 }
@@ -43,10 +49,10 @@ __device__ __forceinline__ void leave(LaneSums& to, const float (&sums)[kTokenTi
 /// The tokens that a warp copies 256 columns of: of its part, every so manieth.
 template <Sharing kSharing>
 struct TokenSources {
-  const __half* rows[kTokens / rows_of(kSharing)];
+  const __half* rows[tokens_of(kSharing) / rows_of(kSharing)];
   __device__ __forceinline__ TokenSources(const MatmulArgs& args, const TokenRows& tokens, int head, int row_warp) {
 #pragma unroll
-    for (int i = 0; i < kTokens / rows_of(kSharing); ++i) {
+    for (int i = 0; i < tokens_of(kSharing) / rows_of(kSharing); ++i) {
       const int token = row_warp + i * rows_of(kSharing);
       rows[i] = token < tokens.n_tokens
                     ? args.x.data + tokens.x_row(token) * args.x.row_stride + head * args.x.head_stride
@@ -70,7 +76,7 @@ __device__ __forceinline__ void copy_stage(Stage<kFormat, kSharing>& stage, cons
                                            const WarpPlace<kSharing>& place) {
   const int at = block * kTileColumns + place.lane * 8;
 #pragma unroll
-  for (int i = 0; i < kTokens / rows_of(kSharing); ++i) {
+  for (int i = 0; i < tokens_of(kSharing) / rows_of(kSharing); ++i) {
     if (sources.rows[i] == nullptr) break;
     cp_async_16(&stage.tokens[place.part][place.row + i * rows_of(kSharing)][place.lane * 8],
                 sources.rows[i] + (at < n_columns ? at : 0), at < n_columns);
@@ -80,7 +86,7 @@ __device__ __forceinline__ void copy_stage(Stage<kFormat, kSharing>& stage, cons
 }
 
 /// sum = a tile's products with the first kTiles eights of tokens, in the order of device/tile_product.cuh.
-template <int kTiles, PackedFormat kFormat>
+template <int kTiles, PackedFormat kFormat, int kTokenTiles>
 __device__ __forceinline__ void multiply_tile(float (&sum)[kTokenTiles][4], const uint8_t* tile,
                                               const __half (*tokens)[kPitch], int lane) {
   RowFactors<kFormat> factors;
@@ -90,12 +96,10 @@ __device__ __forceinline__ void multiply_tile(float (&sum)[kTokenTiles][4], cons
 #pragma unroll
     for (int i = 0; i < 4; ++i) sum[t][i] = 0;
   }
-  Quarter<kFormat> quarter;
-  quarter.template load<FromShared>(tile, 0, lane);
 #pragma unroll 1
   for (int q = 0; q < 4; ++q) {
-    Quarter<kFormat> next;
-    next.template load<FromShared>(tile, min(q + 1, 3), lane);
+    Quarter<kFormat> quarter;
+    quarter.template load<FromShared>(tile, q, lane);
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       uint32_t a[2][4];
@@ -109,7 +113,6 @@ __device__ __forceinline__ void multiply_tile(float (&sum)[kTokenTiles][4], cons
         mma_f16(sum[t], a[1], b[2], b[3]);
       }
     }
-    quarter = next;
   }
 #pragma unroll
   for (int t = 0; t < kTiles; ++t) factors.scale(sum[t]);
@@ -121,7 +124,7 @@ __device__ __forceinline__ void add(float (&total)[4], const float (&sum)[4]) {
 }
 
 /// Calls fn(token, row of the warp's tile, value's indices) for the sums of a lane that exist.
-template <class Fn>
+template <int kTokenTiles, class Fn>
 __device__ __forceinline__ void for_each_sum(int n_tokens, int first_row, int n_out, int lane, Fn fn) {
 #pragma unroll
   for (int t = 0; t < kTokenTiles; ++t) {
@@ -139,6 +142,8 @@ template <PackedFormat kFormat, Sharing kSharing, Kind kKind, Store kStore>
 __global__ void __launch_bounds__(rows_of(kSharing) * parts_of(kSharing) * 32, parts_of(kSharing) == 1 ? 2 : 1)
     matmul_few_kernel(MatmulArgs args, int n_stages) {
   constexpr bool kGated = kKind == Kind::kGlu;
+  constexpr int kTokenTiles = token_tiles_of(kSharing);
+  using Sums = LaneSums<kTokenTiles>;
   constexpr int kRowTiles = kGated ? rows_of(kSharing) / 2 : rows_of(kSharing);
   using ThisStage = Stage<kFormat, kSharing>;
   auto* stages = dynamic_shared<ThisStage>();
@@ -151,7 +156,7 @@ __global__ void __launch_bounds__(rows_of(kSharing) * parts_of(kSharing) * 32, p
   const int n_columns = (matrix.n_in + 63) / 64 * 64;
   wait_for_previous_kernel();
   let_next_kernel_start();
-  const TokenRows tokens = token_rows<kTokens>(args, static_cast<int>(blockIdx.x));
+  const TokenRows tokens = token_rows<tokens_of(kSharing)>(args, static_cast<int>(blockIdx.x));
   if (tokens.n_tokens <= 0) return;
   const int row_tile = static_cast<int>(blockIdx.y) * kRowTiles + place.row % kRowTiles;
   // Rows of tiles past the end are computed from the last one and not stored.
@@ -184,10 +189,10 @@ __global__ void __launch_bounds__(rows_of(kSharing) * parts_of(kSharing) * 32, p
     uint8_t* weights = stage.weights[place.part][place.row];
     float sum[kTokenTiles][4] = {};
     if (turn * parts_of(kSharing) + place.part < n_blocks) {
-      if (tokens.n_tokens <= 8) {
+      if (kTokenTiles == 1 || tokens.n_tokens <= 8) {
         multiply_tile<1, kFormat>(sum, weights, stage.tokens[place.part], lane);
       } else if (tokens.n_tokens <= 16) {
-        multiply_tile<2, kFormat>(sum, weights, stage.tokens[place.part], lane);
+        multiply_tile<(kTokenTiles + 1) / 2, kFormat>(sum, weights, stage.tokens[place.part], lane);
       } else {
         multiply_tile<kTokenTiles, kFormat>(sum, weights, stage.tokens[place.part], lane);
       }
@@ -195,7 +200,7 @@ __global__ void __launch_bounds__(rows_of(kSharing) * parts_of(kSharing) * 32, p
     if constexpr (parts_of(kSharing) > 1) {
       // The other parts' sums take the place of their tiles.
       __syncwarp();
-      if (place.part > 0) leave(*reinterpret_cast<LaneSums*>(weights), sum, lane);
+      if (place.part > 0) leave(*reinterpret_cast<Sums*>(weights), sum, lane);
       __syncthreads();
       if (place.part > 0) continue;
     }
@@ -205,7 +210,7 @@ __global__ void __launch_bounds__(rows_of(kSharing) * parts_of(kSharing) * 32, p
 #pragma unroll
       for (int part = 1; part < parts_of(kSharing); ++part) {
         if (turn * parts_of(kSharing) + part >= n_blocks) break;
-        const float4 v = (*reinterpret_cast<const LaneSums*>(stage.weights[part][place.row]))[t][lane];
+        const float4 v = (*reinterpret_cast<const Sums*>(stage.weights[part][place.row]))[t][lane];
         const float other[4] = {v.x, v.y, v.z, v.w};
         add(total[t], other);
       }
@@ -218,13 +223,13 @@ __global__ void __launch_bounds__(rows_of(kSharing) * parts_of(kSharing) * 32, p
   if constexpr (kGated) {
     // The warp with the other matrix's rows leaves its sums.
     __syncthreads();
-    auto* up_sums = dynamic_shared<LaneSums>();
+    auto* up_sums = dynamic_shared<Sums>();
     const int pair = place.row % kRowTiles;
     const bool is_up = place.row >= kRowTiles;
     if (is_up && place.part == 0) leave(up_sums[pair], total, lane);
     __syncthreads();
     if (is_up || place.part > 0) return;
-    for_each_sum(tokens.n_tokens, first_row, matrix.n_out, lane, [&](int token, int row, int t, int i) {
+    for_each_sum<kTokenTiles>(tokens.n_tokens, first_row, matrix.n_out, lane, [&](int token, int row, int t, int i) {
       const float other = reinterpret_cast<const float*>(&up_sums[pair][t][lane])[i];
       const float gate = with_bias(total[t][i], args.out.bias, tokens.expert, matrix.n_out, row);
       const float up = with_bias(other, args.up_bias, tokens.expert, matrix.n_out, row);
@@ -232,7 +237,7 @@ __global__ void __launch_bounds__(rows_of(kSharing) * parts_of(kSharing) * 32, p
     });
   } else {
     if (place.part > 0) return;
-    for_each_sum(tokens.n_tokens, first_row, matrix.n_out, lane, [&](int token, int row, int t, int i) {
+    for_each_sum<kTokenTiles>(tokens.n_tokens, first_row, matrix.n_out, lane, [&](int token, int row, int t, int i) {
       const float scaled = total[t][i] * args.out.scale;
       store_value<kStore>(args.out, at(token, row),
                           with_bias(scaled, args.out.bias, tokens.expert + head, matrix.n_out, row));
@@ -242,7 +247,7 @@ __global__ void __launch_bounds__(rows_of(kSharing) * parts_of(kSharing) * 32, p
 
 template <PackedFormat kFormat, Sharing kSharing>
 int fitting_stages(const Stream& stream) {
-  static_assert(sizeof(LaneSums) <= tile_layout(kFormat).bytes());
+  static_assert(sizeof(LaneSums<token_tiles_of(kSharing)>) <= tile_layout(kFormat).bytes());
   return static_cast<int>(stream.shared_bytes / sizeof(Stage<kFormat, kSharing>));
 }
 
@@ -252,7 +257,7 @@ void launch_shared(const Stream& stream, const MatmulArgs& args, int count) {
   using ThisStage = Stage<kFormat, kSharing>;
   const PackedMatrix& matrix = args.matrix[0];
   const int rows_of_block = rows_of(kSharing) * kTileRows / (kKind == Kind::kGlu ? 2 : 1);
-  const dim3 grid(static_cast<unsigned>(token_tiles(args, kTokens)),
+  const dim3 grid(static_cast<unsigned>(token_tiles(args, tokens_of(kSharing))),
                   static_cast<unsigned>(blocks_for(matrix.n_out, rows_of_block)), static_cast<unsigned>(count));
   const int n_turns = (matrix.n_blocks + parts_of(kSharing) - 1) / parts_of(kSharing);
   const int fitting = fitting_stages<kFormat, kSharing>(stream);
@@ -264,17 +269,16 @@ void launch_shared(const Stream& stream, const MatmulArgs& args, int count) {
 
 }  // namespace
 
-int tokens_of_tile(int n_slots, int n_experts) {
-  return n_slots <= kFewTokens / 2 * n_experts ? kFewTokens : kMatmulTokens;
-}
-
 template <Kind kKind, Store kStore>
 void launch_matmul_few(const Stream& stream, const MatmulArgs& args, int count) {
   GLINT_CHECK(args.x.row_stride % 8 == 0 && args.x.head_stride % 8 == 0);
   const int n_whole =
-      token_tiles(args, kTokens) * blocks_for(args.matrix[0].n_out, rows_of(Sharing::kWhole) * kTileRows) * count;
+      token_tiles(args, kFewTokens) * blocks_for(args.matrix[0].n_out, rows_of(Sharing::kWhole) * kTileRows) * count;
   with_format(args.matrix[0].format, [&]<PackedFormat kFormat>() {
-    if (n_whole < 2 * stream.n_multiprocessors && fitting_stages<kFormat, Sharing::kSplit>(stream) > 0) {
+    const bool few_blocks = args.groups.n_experts == 0 && n_whole < 2 * stream.n_multiprocessors;
+    if (few_blocks && args.x.n_rows <= kFewTokens && fitting_stages<kFormat, Sharing::kSplit8>(stream) > 0) {
+      launch_shared<kFormat, Sharing::kSplit8, kKind, kStore>(stream, args, count);
+    } else if (few_blocks && fitting_stages<kFormat, Sharing::kSplit>(stream) > 0) {
       launch_shared<kFormat, Sharing::kSplit, kKind, kStore>(stream, args, count);
     } else {
       launch_shared<kFormat, Sharing::kWhole, kKind, kStore>(stream, args, count);

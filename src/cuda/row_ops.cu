@@ -5,7 +5,6 @@
 #include "cuda/device/input.cuh"
 #include "cuda/device/norm.cuh"
 #include "cuda/device/ptx.cuh"
-#include "cuda/device/rank.cuh"
 #include "cuda/launch.h"
 
 namespace glint::cuda {
@@ -130,23 +129,6 @@ __global__ void __launch_bounds__(kThreads) gather_rows_kernel(Tensor out, Tenso
   }
 }
 
-/// One block a row.
-__global__ void __launch_bounds__(1024) argmax_kernel(int32_t* ids, Tensor x) {
-  __shared__ RankKey first_of_warp[32];
-  wait_for_previous_kernel();
-  let_next_kernel_start();
-  const float* row = x.data + static_cast<int64_t>(blockIdx.x) * x.row_stride;
-  RankKey first = 0;
-  for (int i = static_cast<int>(threadIdx.x); i < x.width; i += 1024) first = max(first, rank_key(row[i], i));
-  first = warp_first(first);
-  if (threadIdx.x % 32 == 0) first_of_warp[threadIdx.x / 32] = first;
-  __syncthreads();
-  if (threadIdx.x == 0) {
-    for (int w = 1; w < 32; ++w) first = max(first, first_of_warp[w]);
-    ids[blockIdx.x] = index_of(first);
-  }
-}
-
 /// One thread a pair of a head.
 __global__ void __launch_bounds__(kThreads) rope_kernel(Tensor x, const int32_t* positions, RopeParams params) {
   wait_for_previous_kernel();
@@ -201,9 +183,6 @@ void add_combined(const Stream& stream, Tensor x, Tensor shared, Tensor expert_o
 }
 void gather_rows(const Stream& stream, Tensor out, Tensor x, const int32_t* rows) {
   launch(stream, rows_by_width(out.n_rows, out.n_heads * out.width), gather_rows_kernel, out, x, rows);
-}
-void argmax(const Stream& stream, int32_t* ids, Tensor x) {
-  launch(stream, {dim3(static_cast<unsigned>(x.n_rows)), dim3(1024)}, argmax_kernel, ids, x);
 }
 void rope(const Stream& stream, Tensor x, const int32_t* positions, const RopeParams& params) {
   const int64_t n = static_cast<int64_t>(x.n_rows) * x.n_heads * (params.n_dims / 2);

@@ -21,7 +21,6 @@ void combine(const Stream& stream, Tensor out, Tensor expert_out, const Routing&
 /// x[t] += shared[t] + sum over s of weight(t, s) * expert_out[t * top_k + s]; `shared` may be absent (data null).
 void add_combined(const Stream& stream, Tensor x, Tensor shared, Tensor expert_out, const Routing& routing);
 void gather_rows(const Stream& stream, Tensor out, Tensor x, const int32_t* rows);
-void argmax(const Stream& stream, int32_t* ids, Tensor x);
 /// out[r, h] = f16 of x[r, h] * scale, normed first if `norm` is given, then zeros up to a multiple of 64 columns; row
 /// r of `out` holds x's heads one after another. Rows start at multiples of 64 halves.
 void to_half(const Stream& stream, __half* out, Tensor x, float scale, const float* norm, float eps);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <list>
 #include <mutex>
 #include <thread>
@@ -54,12 +55,28 @@ int message_at(const std::vector<int>& message_ends, int position) {
   return end == message_ends.end() ? -1 : static_cast<int>(end - message_ends.begin());
 }
 
+/// What is known of the logits from which an answer's next id is chosen: all, or the largest that decide.
+struct KnownLogits {
+  std::span<const float> all;
+  std::vector<Candidate> largest;
+};
+
+/// How many of the largest logits decide what the answer says next; 0: all are wanted.
+int n_deciding(const Answer& answer, size_t n_vocab) {
+  if (answer.n_logprobs >= 0) return 0;
+  const int n = answer.guide.n_deciding(answer.sampler);
+  return n > kMostTop || static_cast<size_t>(n) > n_vocab ? 0 : n;
+}
+
 /// On any thread; touches this answer alone.
-void choose(Answer& answer, std::span<const float> logits) {
+void choose(Answer& answer, const KnownLogits& known) {
   answer.choice = {};
   if (answer.generation.is_over()) return;  // it was to say nothing
   try {
-    const int32_t id = answer.guide.choose(answer.sampler, logits);
+    const std::span<const float> logits = known.all;
+    const int32_t id = known.largest.empty()
+                           ? answer.guide.choose(answer.sampler, logits)
+                           : answer.guide.choose(answer.sampler, std::span<const Candidate>(known.largest));
     answer.choice.id = id;
     if (answer.n_logprobs >= 0) {
       answer.choice.logprobs = {.chosen = log_probability(logits, id),
@@ -111,8 +128,8 @@ class BatchEngine::Impl {
   bool take_submitted();
   void sweep();
   bool step();
-  std::span<const float> compute(std::span<const Scheduler::Share> plan, std::span<const int> last_rows,
-                                 std::span<Answer* const> speakers);
+  void compute(std::span<const Scheduler::Share> plan, std::span<Answer* const> speakers);
+  std::vector<KnownLogits> find_logits(std::span<const int> last_rows, std::span<Answer* const> speakers);
   /// fn(0) to fn(n - 1) on the choosers.
   template <class Function>
   void for_each(size_t n, Function&& fn) {
@@ -308,29 +325,27 @@ bool BatchEngine::Impl::step() {
     speakers.push_back(&answer);
     last_rows.push_back(n_rows - 1);
   }
-  std::span<const float> logits;
+  std::vector<KnownLogits> known;
   try {
-    logits = compute(plan, last_rows, speakers);
+    compute(plan, speakers);
+    known = find_logits(last_rows, speakers);
   } catch (const std::exception& error) {
     scheduler_.reset();
     for (const Scheduler::Share& share : plan)
       finish(static_cast<Answer&>(*share.job), FinishReason::kError, error.what());
     return true;
   }
-  const auto n_vocab = static_cast<size_t>(engine_.model().spec.n_vocab);
   scheduler_.finish();
   if (store_) {
     for (const Scheduler::Share& share : plan) store_->save(*share.job, share.from, share.from + share.count);
   }
-  // A choice looks at the whole vocabulary and concerns one answer; what it leads to concerns all.
-  for_each(speakers.size(), [&](size_t i) { choose(*speakers[i], logits.subspan(i * n_vocab, n_vocab)); });
+  // A choice may look at the whole vocabulary and concerns one answer; what it leads to concerns all.
+  for_each(speakers.size(), [&](size_t i) { choose(*speakers[i], known[i]); });
   for (Answer* answer : speakers) speak(*answer);
   return true;
 }
 
-/// Logits of `last_rows`, one after the other.
-std::span<const float> BatchEngine::Impl::compute(std::span<const Scheduler::Share> plan,
-                                                  std::span<const int> last_rows, std::span<Answer* const> speakers) {
+void BatchEngine::Impl::compute(std::span<const Scheduler::Share> plan, std::span<Answer* const> speakers) {
   rows_.clear();
   for (const Scheduler::Share& share : plan) {
     for (int i = share.from; i < share.from + share.count; ++i) {
@@ -344,7 +359,44 @@ std::span<const float> BatchEngine::Impl::compute(std::span<const Scheduler::Sha
     if (speaker->guide.is_bound()) bound.push_back(&speaker->guide);
   }
   if (!bound.empty()) for_each(bound.size(), [&](size_t i) { bound[i]->prepare(); });
-  return engine_.decoder().logits(last_rows);
+}
+
+/// What each speaker has to know of the logits of its last row.
+std::vector<KnownLogits> BatchEngine::Impl::find_logits(std::span<const int> last_rows,
+                                                        std::span<Answer* const> speakers) {
+  Decoder& decoder = engine_.decoder();
+  const auto n_vocab = static_cast<size_t>(engine_.model().spec.n_vocab);
+  std::vector<KnownLogits> known(speakers.size());
+  std::vector<size_t> brief, whole;  // speakers
+  std::vector<int> rows;
+  int k = 0;
+  for (size_t i = 0; i < speakers.size(); ++i) {
+    const int n = decoder.prefers_top() ? n_deciding(*speakers[i], n_vocab) : 0;
+    k = std::max(k, n);
+    (n > 0 ? brief : whole).push_back(i);
+    if (n > 0) rows.push_back(last_rows[i]);
+  }
+  if (!brief.empty()) {
+    const std::span<const TopEntry> top = decoder.top_logits(rows, k);
+    for (size_t i = 0; i < brief.size(); ++i) {
+      std::vector<Candidate>& largest = known[brief[i]].largest;
+      for (const TopEntry& entry : top.subspan(i * static_cast<size_t>(k), static_cast<size_t>(k))) {
+        if (!std::isfinite(entry.value)) break;
+        largest.push_back({entry.index, entry.value});
+      }
+      // The sampler says what is wrong with such a row, and may still find something in it.
+      if (largest.size() < static_cast<size_t>(k)) {
+        largest.clear();
+        whole.push_back(brief[i]);
+      }
+    }
+  }
+  if (whole.empty()) return known;
+  rows.clear();
+  for (size_t i : whole) rows.push_back(last_rows[i]);
+  const std::span<const float> logits = decoder.logits(rows);
+  for (size_t i = 0; i < whole.size(); ++i) known[whole[i]].all = logits.subspan(i * n_vocab, n_vocab);
+  return known;
 }
 
 /// All of an answer's rows are computed and its next id is chosen.

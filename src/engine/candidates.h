@@ -2,7 +2,7 @@
 //
 // The tokens still in the running, and the cuts that samplers make. Sorting 150,000 candidates would cost more than the
 // cuts, so only as long a prefix is sorted as a cut looks at. Ties are always broken by the lower id.
-// Used by engine/sampler.cpp alone.
+// Used by engine/sampler.cpp.
 #pragma once
 
 #include <cstdint>

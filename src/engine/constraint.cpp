@@ -41,14 +41,17 @@ Json parse_json(const std::string& text, const char* what) {
 }
 
 /// `body`, after thinking if there is some. Where calls matter none may be made within it.
-Builder::Expr after_thinking(Builder& builder, const ReplyFormat& format, const ConstraintSpec& spec, Builder::Expr body) {
+Builder::Expr after_thinking(Builder& builder, const ReplyFormat& format, const ConstraintSpec& spec,
+                             Builder::Expr body) {
   if (spec.thinking == ThinkingStart::kNone) return body;
   std::vector<std::string> barred;
   if (spec.kind == Kind::kTools) barred = call_openers(format);
-  const Builder::Expr rest = builder.automaton(grammar::text_up_to(format.thinking.close, barred), grammar::Encoding::kPlain);
+  const Builder::Expr rest =
+      builder.automaton(grammar::text_up_to(format.thinking.close, barred), grammar::Encoding::kPlain);
   const Builder::Expr breaks = builder.repeat(builder.bytes("\n"), 0, 2);
   if (spec.thinking == ThinkingStart::kInside) return builder.sequence({rest, breaks, body});
-  return builder.sequence({builder.optional(builder.sequence({builder.bytes(format.thinking.open), rest, breaks})), body});
+  return builder.sequence(
+      {builder.optional(builder.sequence({builder.bytes(format.thinking.open), rest, breaks})), body});
 }
 
 }  // namespace
@@ -86,8 +89,12 @@ std::shared_ptr<const Constraint> ConstraintCompiler::make(const ConstraintSpec&
       document = parse_json(spec.text, "schema");
       body = grammar::add_json_schema(builder, document, options, made->warnings);
       break;
-    case Kind::kRegex: body = grammar::add_regex(builder, spec.text); break;
-    case Kind::kGbnf: body = grammar::add_gbnf(builder, spec.text); break;
+    case Kind::kRegex:
+      body = grammar::add_regex(builder, spec.text);
+      break;
+    case Kind::kGbnf:
+      body = grammar::add_gbnf(builder, spec.text);
+      break;
     case Kind::kTools:
       document = parse_json(spec.text, "tools");
       body = add_tool_calls(builder, format_, document, spec, made->warnings);

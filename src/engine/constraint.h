@@ -33,7 +33,7 @@ struct ConstraintSpec {
   };
   Kind kind = Kind::kJsonSchema;
   std::string text = {};  // the schema, expression or grammar; of kTools a JSON array of tools
-  bool strict = true;     // schemas: refuse what cannot be enforced, rather than leave it out and say so in the warnings
+  bool strict = true;  // schemas: refuse what cannot be enforced, rather than leave it out and say so in the warnings
   Calls calls = Calls::kSome;
   std::string tool = {};  // kTools: this one alone; empty: any
   ThinkingStart thinking = ThinkingStart::kNone;
@@ -65,9 +65,9 @@ class ConstraintCompiler {
   ReplyFormat format_;
   size_t n_cached_;
 
-  std::mutex mutex_;                                         // over the next two
+  std::mutex mutex_;                                                            // over the next two
   std::list<std::pair<std::string, std::shared_ptr<const Constraint>>> cache_;  // latest use first
-  std::shared_ptr<const grammar::TokenTrie> tries_[2];       // without and with the format's markers as text
+  std::shared_ptr<const grammar::TokenTrie> tries_[2];  // without and with the format's markers as text
   std::mutex trie_mutex_;
 };
 

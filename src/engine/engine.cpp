@@ -46,13 +46,27 @@ Engine Engine::open(gguf::File file, const EngineOptions& options) {
   return Engine(std::make_unique<Impl>(std::move(file), options));
 }
 
-const gguf::File& Engine::file() const { return impl_->file; }
-const LoadedModel& Engine::model() const { return impl_->model; }
-const EngineOptions& Engine::options() const { return impl_->options; }
-const MemoryPlan& Engine::plan() const { return impl_->plan; }
-MachineLimits Engine::machine_limits() { return impl_->backend->limits(); }
-int Engine::n_ctx() const { return impl_->options.n_ctx; }
-Decoder& Engine::decoder() { return *impl_->decoder; }
+const gguf::File& Engine::file() const {
+  return impl_->file;
+}
+const LoadedModel& Engine::model() const {
+  return impl_->model;
+}
+const EngineOptions& Engine::options() const {
+  return impl_->options;
+}
+const MemoryPlan& Engine::plan() const {
+  return impl_->plan;
+}
+MachineLimits Engine::machine_limits() {
+  return impl_->backend->limits();
+}
+int Engine::n_ctx() const {
+  return impl_->options.n_ctx;
+}
+Decoder& Engine::decoder() {
+  return *impl_->decoder;
+}
 
 std::vector<int32_t>& Engine::cached_ids(int sequence) {
   if (sequence < 0 || sequence >= impl_->options.n_sequences) {
@@ -61,7 +75,9 @@ std::vector<int32_t>& Engine::cached_ids(int sequence) {
   return impl_->cached_ids[static_cast<size_t>(sequence)];
 }
 
-bool Engine::has_vocabulary() const { return impl_->tokenizer.has_value(); }
+bool Engine::has_vocabulary() const {
+  return impl_->tokenizer.has_value();
+}
 
 const Tokenizer& Engine::tokenizer() const {
   if (!impl_->tokenizer) fail("{}: the file has no vocabulary; give token ids with --ids", impl_->file.name());
@@ -89,7 +105,8 @@ void Engine::for_each_logits(std::span<const int32_t> ids, bool all,
     for (size_t i = at; i < end; ++i) rows.push_back({ids[i], static_cast<int32_t>(i), 0});
     decoder.forward(rows);
     impl_->cached_ids[0].assign(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(end));
-    for (size_t i = all ? at : ids.size() - 1; i < end; ++i) fn(decoder.logits(std::vector<int>{static_cast<int>(i - at)}));
+    for (size_t i = all ? at : ids.size() - 1; i < end; ++i)
+      fn(decoder.logits(std::vector<int>{static_cast<int>(i - at)}));
   }
 }
 
@@ -105,7 +122,8 @@ SamplerVocab Engine::sampler_vocab(bool ignore_eos, std::span<const std::string>
   result.sequence_breaker.resize(static_cast<size_t>(vocab.size()));
   for (int32_t id = 0; id < vocab.size(); ++id) {
     for (const std::string& breaker : breakers) {
-      if (vocab.bytes(id).find(breaker) != std::string_view::npos) result.sequence_breaker[static_cast<size_t>(id)] = true;
+      if (vocab.bytes(id).find(breaker) != std::string_view::npos)
+        result.sequence_breaker[static_cast<size_t>(id)] = true;
     }
   }
   return result;

@@ -37,9 +37,9 @@ class Engine {
   ~Engine();
 
   const gguf::File& file() const;
-  const LoadedModel& model() const;      // spec and findings
+  const LoadedModel& model() const;  // spec and findings
   bool has_vocabulary() const;
-  const Tokenizer& tokenizer() const;  // throws Error when the file has no vocabulary
+  const Tokenizer& tokenizer() const;    // throws Error when the file has no vocabulary
   const EngineOptions& options() const;  // as really chosen
   const MemoryPlan& plan() const;        // what was taken of the memory that was free
   MachineLimits machine_limits();        // may measure, for up to a second

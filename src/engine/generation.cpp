@@ -8,8 +8,8 @@ namespace glint {
 Generation::Generation(const Vocab* vocab, const GenerateOptions& options)
     : vocab_(vocab), n_predict_(options.n_predict), ignore_eos_(options.ignore_eos), stop_(options.stop_strings) {
   if (vocab != nullptr)
-    detokenizer_.emplace(*vocab, DecodeOptions{
-                                    .skip_special = !options.show_special, .shown = options.shown_ids, .continues = true});
+    detokenizer_.emplace(
+        *vocab, DecodeOptions{.skip_special = !options.show_special, .shown = options.shown_ids, .continues = true});
   check_limit();
 }
 

@@ -33,11 +33,11 @@ struct ThinkingBudget {
 };
 
 struct GenerateOptions {
-  int n_predict = -1;                     // tokens; -1: until the end of text or a full context
-  bool ignore_eos = false;                // end-of-generation ids are never chosen
-  bool show_special = false;              // print control tokens' text
-  std::vector<int32_t> shown_ids;         // control tokens printed all the same, ascending
-  std::vector<std::string> stop_strings;  // not part of the output
+  int n_predict = -1;                            // tokens; -1: until the end of text or a full context
+  bool ignore_eos = false;                       // end-of-generation ids are never chosen
+  bool show_special = false;                     // print control tokens' text
+  std::vector<int32_t> shown_ids;                // control tokens printed all the same, ascending
+  std::vector<std::string> stop_strings;         // not part of the output
   std::shared_ptr<const Constraint> constraint;  // what the output must be; null: anything
   std::optional<ThinkingBudget> thinking_budget;
 };

@@ -11,7 +11,8 @@ namespace glint {
 
 Guide::Guide(const GenerateOptions& options, const Vocab* vocab) : vocab_(vocab) {
   if (vocab == nullptr) {
-    if (options.constraint || options.thinking_budget) fail("to bind an answer takes a vocabulary, and the file has none");
+    if (options.constraint || options.thinking_budget)
+      fail("to bind an answer takes a vocabulary, and the file has none");
     return;
   }
   if (options.constraint) {
@@ -36,14 +37,25 @@ void Guide::prepare() {
 }
 
 int32_t Guide::choose(Sampler& sampler, std::span<const float> logits) {
+  return choose_by(sampler, [&] {
+    if (matcher_ && !prepared_) matcher_->mask(allowed_);
+    return sampler.sample(logits, allowed_);
+  });
+}
+
+int32_t Guide::choose(Sampler& sampler, std::span<const Candidate> largest) {
+  GLINT_CHECK(!matcher_);
+  return choose_by(sampler, [&] { return sampler.sample_largest(largest); });
+}
+
+int32_t Guide::choose_by(Sampler& sampler, const std::function<int32_t()>& sample) {
   int32_t id = -1;
   if (thinking_ && thinking_->time_is_up && thinking_->n_forced < thinking_->budget.end_ids.size()) {
     id = thinking_->budget.end_ids[thinking_->n_forced++];
     if (thinking_->n_forced == thinking_->budget.end_ids.size()) thinking_->time_is_up = false;
     sampler.accept(id);
   } else {
-    if (matcher_ && !prepared_) matcher_->mask(allowed_);
-    id = sampler.sample(logits, allowed_);
+    id = sample();
   }
   prepared_ = false;
   if (matcher_ && !matcher_->accept(id)) {

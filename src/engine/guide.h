@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -38,10 +39,15 @@ class Guide {
   void prepare();
   /// Chooses the next id and accepts it. Throws Error when nothing can be chosen.
   int32_t choose(Sampler& sampler, std::span<const float> logits);
+  /// How many of the largest logits suffice; 0: all may matter.
+  int n_deciding(const Sampler& sampler) const { return matcher_ ? 0 : sampler.n_deciding(); }
+  /// The same from the n_deciding() largest.
+  int32_t choose(Sampler& sampler, std::span<const Candidate> largest);
   /// The text is complete and nothing can follow.
   bool is_over() const { return matcher_ && (matcher_->is_over() || matcher_->is_finished()); }
 
  private:
+  int32_t choose_by(Sampler& sampler, const std::function<int32_t()>& sample);
   void note_thinking(int32_t id);
 
   const Vocab* vocab_;

@@ -21,8 +21,8 @@ struct Request {
   ResolvedSampling sampling;  // from resolve_sampling; with a seed, completion i has seed + i
   GenerateOptions output;     // with the constraint and the thinking budget, if any
   Priority priority = Priority::kNormal;
-  int n = 1;            // completions; they share the prompt's pages
-  int n_logprobs = -1;  // alternatives reported with each token; 0: the token's own alone, -1: none
+  int n = 1;                      // completions; they share the prompt's pages
+  int n_logprobs = -1;            // alternatives reported with each token; 0: the token's own alone, -1: none
   std::vector<int> message_ends;  // position after each message's last token, ascending; for the cache report
 };
 

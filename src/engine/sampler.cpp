@@ -57,7 +57,9 @@ bool Sampler::has_penalties() const {
          (*p.repeat_penalty != 1 || *p.presence_penalty != 0 || *p.frequency_penalty != 0);
 }
 
-bool Sampler::has_dry() const { return *sampling_.params.dry_multiplier != 0 && *sampling_.params.dry_base >= 1; }
+bool Sampler::has_dry() const {
+  return *sampling_.params.dry_multiplier != 0 && *sampling_.params.dry_base >= 1;
+}
 
 /// How many of the largest logits can matter because the first thing done is to cut to them; 0: all may.
 int Sampler::first_cut() const {
@@ -66,10 +68,9 @@ int Sampler::first_cut() const {
   if (*p.mirostat != 0) return 0;
   for (SamplerKind kind : *p.samplers) {
     if (kind == SamplerKind::kTopK && *p.top_k > 0) return std::max(*p.top_k, *p.min_keep);
-    const bool does_nothing = (kind == SamplerKind::kPenalties && !has_penalties()) ||
-                              (kind == SamplerKind::kDry && !has_dry()) ||
-                              (kind == SamplerKind::kTopNSigma && *p.top_n_sigma <= 0) ||
-                              (kind == SamplerKind::kTopK && *p.top_k <= 0);
+    const bool does_nothing =
+        (kind == SamplerKind::kPenalties && !has_penalties()) || (kind == SamplerKind::kDry && !has_dry()) ||
+        (kind == SamplerKind::kTopNSigma && *p.top_n_sigma <= 0) || (kind == SamplerKind::kTopK && *p.top_k <= 0);
     if (!does_nothing) return 0;
   }
   return 0;
@@ -108,7 +109,9 @@ std::vector<Candidate> Sampler::collect(std::span<const float> logits, std::span
   return items;
 }
 
-void Sampler::accept(int32_t id) { history_.push_back(id); }
+void Sampler::accept(int32_t id) {
+  history_.push_back(id);
+}
 
 void Sampler::apply_penalties(Candidates& candidates) const {
   const SamplingParams& p = sampling_.params;
@@ -127,8 +130,8 @@ void Sampler::apply_penalties(Candidates& candidates) const {
 }
 
 /// "Don't repeat yourself": a token that would lengthen a repetition of n >= allowed tokens loses
-/// multiplier * base^(n - allowed). The repetitions' lengths come from one backward pass (the Z function of the reversed
-/// history), so the cost is linear.
+/// multiplier * base^(n - allowed). The repetitions' lengths come from one backward pass (the Z function of the
+/// reversed history), so the cost is linear.
 void Sampler::apply_dry(Candidates& candidates) const {
   const SamplingParams& p = sampling_.params;
   if (!has_dry()) return;
@@ -173,13 +176,27 @@ void Sampler::apply(SamplerKind kind, Candidates& candidates) {
   const SamplingParams& p = sampling_.params;
   const auto min_keep = static_cast<size_t>(*p.min_keep);
   switch (kind) {
-    case SamplerKind::kPenalties: apply_penalties(candidates); break;
-    case SamplerKind::kDry: apply_dry(candidates); break;
-    case SamplerKind::kTopNSigma: candidates.keep_top_n_sigma(*p.top_n_sigma); break;
-    case SamplerKind::kTopK: candidates.keep_top_k(*p.top_k, min_keep); break;
-    case SamplerKind::kTypicalP: candidates.keep_typical(*p.typical_p, min_keep); break;
-    case SamplerKind::kTopP: candidates.keep_top_p(*p.top_p, min_keep); break;
-    case SamplerKind::kMinP: candidates.keep_min_p(*p.min_p, min_keep); break;
+    case SamplerKind::kPenalties:
+      apply_penalties(candidates);
+      break;
+    case SamplerKind::kDry:
+      apply_dry(candidates);
+      break;
+    case SamplerKind::kTopNSigma:
+      candidates.keep_top_n_sigma(*p.top_n_sigma);
+      break;
+    case SamplerKind::kTopK:
+      candidates.keep_top_k(*p.top_k, min_keep);
+      break;
+    case SamplerKind::kTypicalP:
+      candidates.keep_typical(*p.typical_p, min_keep);
+      break;
+    case SamplerKind::kTopP:
+      candidates.keep_top_p(*p.top_p, min_keep);
+      break;
+    case SamplerKind::kMinP:
+      candidates.keep_min_p(*p.min_p, min_keep);
+      break;
     case SamplerKind::kXtc:
       if (*p.xtc_probability > 0 && random_.uniform() < *p.xtc_probability) {
         candidates.drop_top_choices(*p.xtc_threshold, min_keep);
@@ -195,7 +212,9 @@ void Sampler::apply(SamplerKind kind, Candidates& candidates) {
   }
 }
 
-int32_t Sampler::draw(Candidates& candidates) { return candidates.pick(random_.uniform()).id; }
+int32_t Sampler::draw(Candidates& candidates) {
+  return candidates.pick(random_.uniform()).id;
+}
 
 /// Mirostat keeps the surprise of choices near tau. Version 1 estimates Zipf's exponent from the 100 best and keeps as
 /// many as that asks for; version 2 drops what is more surprising than mu.
@@ -238,6 +257,26 @@ int32_t Sampler::sample(std::span<const float> logits, std::span<const uint64_t>
   if (items.empty()) {
     fail("no token can be chosen: all {} logits are infinite, not a number, banned, or not allowed", logits.size());
   }
+  return choose(std::move(items));
+}
+
+int Sampler::n_deciding() const {
+  const int cut = bias_.empty() ? first_cut() : 0;
+  return cut == 0 ? 0 : cut + static_cast<int>(vocab_.banned.size());
+}
+
+int32_t Sampler::sample_largest(std::span<const Candidate> largest) {
+  std::vector<Candidate> items;
+  for (const Candidate& candidate : largest) {
+    const auto id = static_cast<size_t>(candidate.id);
+    if (id >= banned_.size() || !banned_[id]) items.push_back(candidate);
+  }
+  GLINT_CHECK(!items.empty());
+  items.resize(std::min(items.size(), static_cast<size_t>(first_cut())));
+  return choose(std::move(items));
+}
+
+int32_t Sampler::choose(std::vector<Candidate> items) {
   Candidates candidates(std::move(items));
   const SamplingParams& p = sampling_.params;
   int32_t id = 0;

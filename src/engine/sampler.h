@@ -43,6 +43,10 @@ class Sampler {
   /// turns true), nor ids whose bit id % 64 of allowed[id / 64] is 0 (empty: all may be); throws Error when nothing is
   /// left.
   int32_t sample(std::span<const float> logits, std::span<const uint64_t> allowed = {});
+  /// How many of the largest logits decide the next choice, if all ids are allowed; 0: all may.
+  int n_deciding() const;
+  /// Chooses as sample() from the n_deciding() largest finite logits, in Candidates' order of preference.
+  int32_t sample_largest(std::span<const Candidate> largest);
 
   bool saw_non_finite() const { return saw_non_finite_; }
   uint64_t seed() const { return seed_; }
@@ -52,6 +56,7 @@ class Sampler {
   bool has_penalties() const;
   bool has_dry() const;
   int first_cut() const;
+  int32_t choose(std::vector<Candidate> items);
   std::vector<Candidate> collect(std::span<const float> logits, std::span<const uint64_t> allowed);
   void apply_penalties(Candidates& candidates) const;
   void apply_dry(Candidates& candidates) const;

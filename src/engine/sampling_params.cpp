@@ -63,7 +63,8 @@ void check_ranges(const SamplingParams& params) {
     const auto value = static_cast<double>(*field);
     for (const Range& range : kRanges) {
       if (range.name != name) continue;
-      if (!(value >= range.low && value <= range.high)) fail("{} is {}; allowed is {} to {}", name, value, range.low, range.high);
+      if (!(value >= range.low && value <= range.high))
+        fail("{} is {}; allowed is {} to {}", name, value, range.low, range.high);
     }
     if (std::isnan(value)) fail("{} is not a number", name);
   });
@@ -133,10 +134,14 @@ std::string_view sampler_name(SamplerKind kind) {
 
 std::string_view origin_name(SettingOrigin origin) {
   switch (origin) {
-    case SettingOrigin::kDefault: return "default";
-    case SettingOrigin::kMetadata: return "model file";
-    case SettingOrigin::kFlag: return "flag";
-    case SettingOrigin::kRequest: return "request";
+    case SettingOrigin::kDefault:
+      return "default";
+    case SettingOrigin::kMetadata:
+      return "model file";
+    case SettingOrigin::kFlag:
+      return "flag";
+    case SettingOrigin::kRequest:
+      return "request";
   }
   return "";
 }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What can be set about choosing the next token, with llama.cpp's names, defaults and meanings, and how settings from
-// different places combine: request over flag over the model file's general.sampling.* keys over the default. Where each
-// value came from is kept, so that it can be shown.
-// Tested by tests/unit/engine/sampling_params_test.cpp.
+// different places combine: request over flag over the model file's general.sampling.* keys over the default. Where
+// each value came from is kept, so that it can be shown. Tested by tests/unit/engine/sampling_params_test.cpp.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +18,15 @@
 namespace glint {
 
 enum class SamplerKind {
-  kPenalties, kDry, kTopNSigma, kTopK, kTypicalP, kTopP, kMinP, kXtc, kTemperature,
+  kPenalties,
+  kDry,
+  kTopNSigma,
+  kTopK,
+  kTypicalP,
+  kTopP,
+  kMinP,
+  kXtc,
+  kTemperature,
 };
 
 /// "penalties;dry;top_n_sigma;top_k;typ_p;top_p;min_p;xtc;temperature"; throws Error naming the unknown part.
@@ -31,32 +38,32 @@ std::string_view sampler_name(SamplerKind kind);
 
 /// Every setting, each absent unless somebody set it.
 struct SamplingParams {
-  std::optional<float> temperature;        // <= 0: the largest logit, ties to the lowest id
-  std::optional<float> dynatemp_range;     // 0: off; temperature varies by entropy within +- range
+  std::optional<float> temperature;     // <= 0: the largest logit, ties to the lowest id
+  std::optional<float> dynatemp_range;  // 0: off; temperature varies by entropy within +- range
   std::optional<float> dynatemp_exponent;
-  std::optional<int> top_k;                // <= 0: all
-  std::optional<float> top_p;              // 1: off
-  std::optional<float> min_p;              // 0: off
-  std::optional<float> typical_p;          // 1: off (arXiv 2202.00666)
-  std::optional<float> top_n_sigma;        // <= 0: off (arXiv 2411.07641)
-  std::optional<float> xtc_probability;    // 0: off
-  std::optional<float> xtc_threshold;      // > 0.5: off
-  std::optional<int> repeat_last_n;        // tokens that penalties look at; 0: none, -1: all
-  std::optional<float> repeat_penalty;     // 1: off (arXiv 1909.05858)
+  std::optional<int> top_k;              // <= 0: all
+  std::optional<float> top_p;            // 1: off
+  std::optional<float> min_p;            // 0: off
+  std::optional<float> typical_p;        // 1: off (arXiv 2202.00666)
+  std::optional<float> top_n_sigma;      // <= 0: off (arXiv 2411.07641)
+  std::optional<float> xtc_probability;  // 0: off
+  std::optional<float> xtc_threshold;    // > 0.5: off
+  std::optional<int> repeat_last_n;      // tokens that penalties look at; 0: none, -1: all
+  std::optional<float> repeat_penalty;   // 1: off (arXiv 1909.05858)
   std::optional<float> presence_penalty;
   std::optional<float> frequency_penalty;
-  std::optional<float> dry_multiplier;     // 0: off
+  std::optional<float> dry_multiplier;  // 0: off
   std::optional<float> dry_base;
   std::optional<int> dry_allowed_length;
-  std::optional<int> dry_penalty_last_n;   // 0: none, -1: all
-  std::optional<int> mirostat;             // 0, 1 or 2 (arXiv 2007.14966); replaces the other cuts
+  std::optional<int> dry_penalty_last_n;  // 0: none, -1: all
+  std::optional<int> mirostat;            // 0, 1 or 2 (arXiv 2007.14966); replaces the other cuts
   std::optional<float> mirostat_tau;
   std::optional<float> mirostat_eta;
-  std::optional<int> min_keep;             // no cut leaves fewer candidates
-  std::optional<int64_t> seed;             // -1: the caller draws one
-  std::optional<std::vector<SamplerKind>> samplers;              // order of the chain
+  std::optional<int> min_keep;                       // no cut leaves fewer candidates
+  std::optional<int64_t> seed;                       // -1: the caller draws one
+  std::optional<std::vector<SamplerKind>> samplers;  // order of the chain
   std::optional<std::vector<std::string>> dry_sequence_breakers;
-  std::vector<std::pair<int32_t, float>> logit_bias;             // added; -infinity bans
+  std::vector<std::pair<int32_t, float>> logit_bias;  // added; -infinity bans
 };
 
 /// Calls fn(name, metadata key or "", field) for every scalar setting; the one list that defaults, metadata, display

@@ -14,11 +14,14 @@ double seconds_now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-bool is_cancelled(const std::atomic<bool>* cancel) { return cancel != nullptr && cancel->load(std::memory_order_relaxed); }
+bool is_cancelled(const std::atomic<bool>* cancel) {
+  return cancel != nullptr && cancel->load(std::memory_order_relaxed);
+}
 
 }  // namespace
 
-Session::Session(Engine& engine, int sequence) : engine_(engine), sequence_(sequence), ids_(engine.cached_ids(sequence)) {}
+Session::Session(Engine& engine, int sequence)
+    : engine_(engine), sequence_(sequence), ids_(engine.cached_ids(sequence)) {}
 
 bool Session::sync(std::span<const int32_t> ids, const std::function<void(int, int)>& progress,
                    const std::atomic<bool>* cancel) {
@@ -47,14 +50,17 @@ bool Session::sync(std::span<const int32_t> ids, const std::function<void(int, i
       const std::span<const float> last = engine_.decoder().logits(std::vector<int>{static_cast<int>(rows.size()) - 1});
       logits_.assign(last.begin(), last.end());
     }
-    ids_.insert(ids_.end(), ids.begin() + static_cast<std::ptrdiff_t>(ids_.size()), ids.begin() + static_cast<std::ptrdiff_t>(end));
+    ids_.insert(ids_.end(), ids.begin() + static_cast<std::ptrdiff_t>(ids_.size()),
+                ids.begin() + static_cast<std::ptrdiff_t>(end));
     timings_.prompt_seconds = seconds_now() - start;
     if (progress) progress(static_cast<int>(end - keep), static_cast<int>(ids.size() - keep));
   }
   return true;
 }
 
-std::span<const float> Session::logits() const { return logits_; }
+std::span<const float> Session::logits() const {
+  return logits_;
+}
 
 void Session::append(int32_t id, Guide& guide) {
   const Row row{id, static_cast<int32_t>(ids_.size()), sequence_};

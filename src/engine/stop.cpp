@@ -42,6 +42,8 @@ StopMatcher::Result StopMatcher::push(std::string_view piece) {
   return result;
 }
 
-std::string StopMatcher::finish() { return std::exchange(held_, {}); }
+std::string StopMatcher::finish() {
+  return std::exchange(held_, {});
+}
 
 }  // namespace glint

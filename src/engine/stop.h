@@ -20,7 +20,8 @@ class StopMatcher {
     bool stopped = false;  // a stop string was met; what came before it is in text, the rest is dropped
     std::string matched;
   };
-  /// Of several stop strings the one that begins first wins, then the longest. After `stopped`, push gives nothing more.
+  /// Of several stop strings the one that begins first wins, then the longest. After `stopped`, push gives nothing
+  /// more.
   Result push(std::string_view piece);
   /// The end of output: what was held back is text.
   std::string finish();

@@ -55,7 +55,8 @@ std::vector<Tool> read_tools(const Json& tools, const std::string& only) {
     if (!only.empty() && name != only) continue;
     read.push_back({name, object_schema(described), described.contains("strict") && described["strict"] == true});
   }
-  if (read.empty()) fail("{}", only.empty() ? "there are no tools to call" : "there is no tool \"" + printable(only) + "\"");
+  if (read.empty())
+    fail("{}", only.empty() ? "there are no tools to call" : "there is no tool \"" + printable(only) + "\"");
   return read;
 }
 
@@ -88,8 +89,10 @@ class CallWriter {
         return sequence({text("<｜tool▁calls▁begin｜>"), one, builder_.repeat(sequence({newline(), one}), 0, more),
                          text("<｜tool▁calls▁end｜>")});
       case CallSyntax::kLlama:
-      case CallSyntax::kHarmony: return one;  // trained to make one at a time
-      default: return sequence({one, builder_.repeat(sequence({newline(), one}), 0, more)});
+      case CallSyntax::kHarmony:
+        return one;  // trained to make one at a time
+      default:
+        return sequence({one, builder_.repeat(sequence({newline(), one}), 0, more)});
     }
   }
 
@@ -99,26 +102,32 @@ class CallWriter {
     switch (format_.calls) {
       case CallSyntax::kGlm:
         return sequence({text("<tool_call>" + tool.name), newline(),
-                         tagged(tool, {"<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>", true}), text("</tool_call>")});
+                         tagged(tool, {"<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>", true}),
+                         text("</tool_call>")});
       case CallSyntax::kFunction:
         return sequence({text("<tool_call>\n<function=" + tool.name + ">\n"),
-                         tagged(tool, {"<parameter=", ">\n", "", "\n</parameter>", true}), text("</function>\n</tool_call>")});
+                         tagged(tool, {"<parameter=", ">\n", "", "\n</parameter>", true}),
+                         text("</function>\n</tool_call>")});
       case CallSyntax::kHermes:
         return sequence({text("<tool_call>"), newline(), text("{\"name\": " + quoted + ", \"arguments\": "), json(tool),
                          text("}"), newline(), text("</tool_call>")});
-      case CallSyntax::kLlama: return sequence({text("{\"name\": " + quoted + ", \"parameters\": "), json(tool), text("}")});
+      case CallSyntax::kLlama:
+        return sequence({text("{\"name\": " + quoted + ", \"parameters\": "), json(tool), text("}")});
       case CallSyntax::kMistral:
         if (!format_.older_calls) return sequence({text("[TOOL_CALLS]" + tool.name + "[ARGS]"), json(tool)});
         return sequence({text("{\"name\": " + quoted + ", \"arguments\": "), json(tool), text("}")});
       case CallSyntax::kDeepSeek:
         if (!format_.older_calls) {
-          return sequence({text("<｜tool▁call▁begin｜>" + tool.name + "<｜tool▁sep｜>"), json(tool), text("<｜tool▁call▁end｜>")});
+          return sequence(
+              {text("<｜tool▁call▁begin｜>" + tool.name + "<｜tool▁sep｜>"), json(tool), text("<｜tool▁call▁end｜>")});
         }
         return sequence({text("<｜tool▁call▁begin｜>function<｜tool▁sep｜>" + tool.name + "\n```json\n"), json(tool),
                          text("\n```<｜tool▁call▁end｜>")});
       case CallSyntax::kHarmony:
-        return sequence({text("<|channel|>commentary to=functions." + tool.name + " <|constrain|>json<|message|>"), json(tool)});
-      case CallSyntax::kNone: break;
+        return sequence(
+            {text("<|channel|>commentary to=functions." + tool.name + " <|constrain|>json<|message|>"), json(tool)});
+      case CallSyntax::kNone:
+        break;
     }
     fail("this model's chat template knows no tool calls, so none can be asked for");
   }
@@ -147,11 +156,14 @@ class CallWriter {
 Expr freely(Builder& builder, const ReplyFormat& format, Expr call) {
   const std::vector<std::string> openers = call_openers(format);
   const bool is_marked = format.calls == CallSyntax::kGlm || format.calls == CallSyntax::kFunction ||
-                         format.calls == CallSyntax::kHermes || (format.calls == CallSyntax::kMistral && !format.older_calls);
+                         format.calls == CallSyntax::kHermes ||
+                         (format.calls == CallSyntax::kMistral && !format.older_calls);
   if (!is_marked) {
-    fail("calls that the model is free to make cannot be bound by schemas in this model's syntax ({}); ask for a call with "
-         "tool_choice, or leave \"strict\" out",
-         name_of(format.calls));
+    fail(
+        "calls that the model is free to make cannot be bound by schemas in this model's syntax ({}); ask for a call "
+        "with "
+        "tool_choice, or leave \"strict\" out",
+        name_of(format.calls));
   }
   const Expr text = builder.automaton(grammar::text_without(openers), grammar::Encoding::kPlain);
   return builder.sequence({text, builder.repeat(builder.sequence({call, text}), 0, grammar::kUnbounded)});
@@ -163,12 +175,16 @@ std::vector<std::string> call_openers(const ReplyFormat& format) {
   switch (format.calls) {
     case CallSyntax::kGlm:
     case CallSyntax::kFunction:
-    case CallSyntax::kHermes: return {"<tool_call>"};
-    case CallSyntax::kMistral: return {"[TOOL_CALLS]"};
-    case CallSyntax::kDeepSeek: return {"<｜tool▁calls▁begin｜>", "<｜tool▁call▁begin｜>"};
+    case CallSyntax::kHermes:
+      return {"<tool_call>"};
+    case CallSyntax::kMistral:
+      return {"[TOOL_CALLS]"};
+    case CallSyntax::kDeepSeek:
+      return {"<｜tool▁calls▁begin｜>", "<｜tool▁call▁begin｜>"};
     case CallSyntax::kNone:
     case CallSyntax::kLlama:
-    case CallSyntax::kHarmony: break;
+    case CallSyntax::kHarmony:
+      break;
   }
   return {};
 }
@@ -185,9 +201,9 @@ Expr add_tool_calls(Builder& builder, const ReplyFormat& format, const Json& too
   const Expr calls = writer.list(call, spec.calls == Calls::kSome);
   if (format.calls != CallSyntax::kHarmony) return calls;
   const std::vector<std::string> barred = {"<|channel|>", "<|call|>", "<|return|>", "<|message|>"};
-  const Expr thought = builder.sequence({builder.bytes(kAnalysis),
-                                         builder.automaton(grammar::text_up_to("<|end|>", barred), grammar::Encoding::kPlain),
-                                         builder.bytes("<|start|>assistant")});
+  const Expr thought = builder.sequence(
+      {builder.bytes(kAnalysis), builder.automaton(grammar::text_up_to("<|end|>", barred), grammar::Encoding::kPlain),
+       builder.bytes("<|start|>assistant")});
   return builder.sequence({builder.repeat(thought, 0, grammar::kUnbounded), calls});
 }
 

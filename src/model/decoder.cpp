@@ -32,7 +32,7 @@ Decoder::Decoder(const LoadedModel& model, Backend& backend, const DecoderOption
   if (options.nextn && model.spec.nextn_layers.empty()) fail("the model has no prediction block (nextn)");
   GLINT_CHECK(!options.nextn || model.weights.nextn.size() == model.spec.nextn_layers.size());
   host_rows_.reserve(3 * static_cast<size_t>(options.max_tokens));
-  const auto n_rows = static_cast<size_t>(std::max(Scratch::kLogitRows, options.n_sequences));
+  const auto n_rows = static_cast<size_t>(std::max(scratch_.n_logit_rows, options.n_sequences));
   host_logits_ = backend.allocate_host(n_rows * static_cast<size_t>(model.spec.n_vocab) * sizeof(float));
   backend.prepare(step_limits(model.spec, options));
   for (const std::vector<LayerSpec>* layers : {&model.spec.layers, &model.spec.nextn_layers}) {
@@ -161,15 +161,11 @@ void Decoder::warm_up() {
   logits(std::vector<int>{0});
 }
 
-std::span<const float> Decoder::head_logits(Tensor hidden, std::span<const int> indices, const Weight& norm,
-                                            const Weight& head) {
-  const auto n_vocab = static_cast<size_t>(spec().n_vocab);
-  const size_t n_values = indices.size() * n_vocab;
-  if (host_logits_->bytes() < n_values * sizeof(float)) {
-    host_logits_ = backend_.allocate_host(n_values * sizeof(float));
-  }
-  for (size_t at = 0; at < indices.size(); at += Scratch::kLogitRows) {
-    const std::span<const int> part = indices.subspan(at, std::min<size_t>(Scratch::kLogitRows, indices.size() - at));
+void Decoder::for_each_head_part(Tensor hidden, std::span<const int> indices, const Weight& norm, const Weight& head,
+                                 const std::function<void(size_t at, Tensor logits)>& fn) {
+  const auto most = static_cast<size_t>(scratch_.n_logit_rows);
+  for (size_t at = 0; at < indices.size(); at += most) {
+    const std::span<const int> part = indices.subspan(at, std::min(most, indices.size() - at));
     const int n = static_cast<int>(part.size());
     for (int index : part) GLINT_CHECK(index >= 0 && index < batch_.n_tokens);
     const Tensor normed = scratch_.head_rows.rows(0, n);
@@ -185,9 +181,34 @@ std::span<const float> Decoder::head_logits(Tensor hidden, std::span<const int> 
     if (spec().logit_scale != 1 || spec().logit_softcap > 0) {
       backend_.scale_softcap(logits, spec().logit_scale, spec().logit_softcap);
     }
-    backend_.download(host_logits_->floats() + at * n_vocab, logits.data, part.size() * n_vocab * sizeof(float));
+    fn(at, logits);
   }
+}
+
+std::span<const float> Decoder::head_logits(Tensor hidden, std::span<const int> indices, const Weight& norm,
+                                            const Weight& head) {
+  const auto n_vocab = static_cast<size_t>(spec().n_vocab);
+  const size_t n_values = indices.size() * n_vocab;
+  if (host_logits_->bytes() < n_values * sizeof(float)) {
+    host_logits_ = backend_.allocate_host(n_values * sizeof(float));
+  }
+  for_each_head_part(hidden, indices, norm, head, [&](size_t at, Tensor logits) {
+    const size_t bytes = static_cast<size_t>(logits.n_rows) * n_vocab * sizeof(float);
+    backend_.download(host_logits_->floats() + at * n_vocab, logits.data, bytes);
+  });
   return {host_logits_->floats(), n_values};
+}
+
+std::span<const TopEntry> Decoder::top_logits(std::span<const int> indices, int k) {
+  host_top_.resize(indices.size() * static_cast<size_t>(k));
+  for_each_head_part(scratch_.x.rows(0, batch_.n_tokens), indices, model_.weights.output_norm, model_.weights.head,
+                     [&](size_t at, Tensor logits) {
+                       backend_.top(scratch_.top, logits, k);
+                       backend_.download(
+                           host_top_.data() + at * static_cast<size_t>(k), scratch_.top,
+                           static_cast<size_t>(logits.n_rows) * static_cast<size_t>(k) * sizeof(TopEntry));
+                     });
+  return host_top_;
 }
 
 std::span<const float> Decoder::logits(std::span<const int> indices) {

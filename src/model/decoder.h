@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -45,6 +46,10 @@ class Decoder {
   /// Logits of rows of the last forward, [indices.size(), n_vocab] on the host; valid until the next logits are asked
   /// for.
   std::span<const float> logits(std::span<const int> indices);
+  /// Only the k largest of each (Backend::top): [indices.size(), k]; valid until the next are asked for. With a device
+  /// of its own (prefers_top) much less to wait for.
+  std::span<const TopEntry> top_logits(std::span<const int> indices, int k);
+  bool prefers_top() const { return backend_.prefers_top(); }
 
   /// The prediction block (arXiv 2412.19437, section 2.2): pairs the hidden states of the last forward's rows with the
   /// ids that follow them (next_ids, one a row) and appends to its own cache layer. Afterwards nextn_logits(i) are
@@ -72,6 +77,9 @@ class Decoder {
   void run_ffn_on_host(Tensor x, const LayerSpec& layer, const LayerWeights& weights, const StepContext& step);
   /// x passes through one layer: attention, then feed-forward, each added to it.
   void run_layer(Tensor x, const LayerSpec& layer, const LayerWeights& weights, int index);
+  /// Calls fn(first of indices, logits) for as many rows at a time as there is scratch for.
+  void for_each_head_part(Tensor hidden, std::span<const int> indices, const Weight& norm, const Weight& head,
+                          const std::function<void(size_t at, Tensor logits)>& fn);
   std::span<const float> head_logits(Tensor hidden, std::span<const int> indices, const Weight& norm,
                                      const Weight& head);
 
@@ -88,6 +96,7 @@ class Decoder {
   std::vector<int32_t> uploaded_pages_;  // the page table as the backend has it
   std::vector<Segment> host_segments_;   // of the step
   std::unique_ptr<Buffer> host_logits_;  // one row a sequence; grows where more are asked for
+  std::vector<TopEntry> host_top_;
 };
 
 }  // namespace glint

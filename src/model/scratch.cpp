@@ -128,10 +128,12 @@ void Scratch::lay_out(const ModelSpec& spec, const DecoderOptions& options, cons
     block.moe.up = tensor(n_slots, widths.d_up_expert);
     block.moe.expert_out = tensor(n_slots, d_model);
   }
-  head_rows = tensor(kLogitRows, d_model);
-  logits = tensor(kLogitRows, spec.n_vocab);
+  n_logit_rows = std::clamp(options.n_sequences, 16, 128);
+  head_rows = tensor(n_logit_rows, d_model);
+  logits = tensor(n_logit_rows, spec.n_vocab);
+  top = static_cast<TopEntry*>(allocate(static_cast<size_t>(n_logit_rows) * kMostTop * sizeof(TopEntry)));
   rows = integers(3LL * n);
-  head_index = integers(kLogitRows);
+  head_index = integers(n_logit_rows);
   const int64_t max_pages = (static_cast<int64_t>(options.n_ctx) + kPageTokens - 1) / kPageTokens;
   pages = integers(options.n_sequences * max_pages);
   for (const LayerSpec* layer : run_layers(spec, options)) {

@@ -34,17 +34,18 @@ struct Scratch {
   Tensor nextn_x;  // [max_tokens, d_model] its residual; x stays what the trunk left
   Tensor pair;     // [max_tokens, 2 * d_model]
   // head
-  Tensor head_rows;  // [kLogitRows, d_model]
-  Tensor logits;     // [kLogitRows, n_vocab]
+  Tensor head_rows;         // [n_logit_rows, d_model]
+  Tensor logits;            // [n_logit_rows, n_vocab]
+  TopEntry* top = nullptr;  // [n_logit_rows, kMostTop]
   // step inputs, int32
   int32_t* rows = nullptr;        // of a step of n tokens: [n] ids, [n] positions, [n] sequences; [3 * max_tokens]
   int32_t* pages = nullptr;       // [n_sequences, max_pages]
-  int32_t* head_index = nullptr;  // [kLogitRows]
+  int32_t* head_index = nullptr;  // [n_logit_rows]
   // constants
   std::vector<float*> inverse_frequencies;  // of each layer, prediction blocks behind the trunk's
 
-  /// Rows whose logits are computed at once.
-  static constexpr int kLogitRows = 16;
+  /// Rows whose logits are computed at once: a row of each sequence, between 16 and 128.
+  int n_logit_rows = 0;
 
   int64_t bytes() const { return bytes_; }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the two products with many tokens (matmul.cu, matmul_few.cu) share: their arguments, which rows a tile of tokens
-// stands for, and how a sum is stored.
+// What the products with many tokens (matmul.cu, matmul_few.cu) share: their arguments, which rows a
+// tile of tokens stands for, and how a sum is stored.
 #pragma once
 
 #include "cuda/device/activation.cuh"

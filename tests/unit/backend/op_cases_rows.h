@@ -3,6 +3,8 @@
 // Rows of the op table: norms, elementwise ops, rotary embedding, routing and the fused ops. See op_cases.h.
 #pragma once
 
+#include <tuple>
+
 #include "tests/unit/backend/op_case.h"
 
 namespace glint::backend_test {
@@ -131,18 +133,30 @@ inline void add_lookup_cases(std::vector<OpCase>& all) {
                    return out.download();
                  },
                  relative_bound(0, 0)});
-  for (const int width : {1, 10, 1000, 154880}) {
-    const auto run = [width](Backend& backend) {
+  for (const auto& [width, k, unit] : std::vector<std::tuple<int, int, float>>{{1, 1, 100.0f},
+                                                                               {10, 1, 100.0f},
+                                                                               {10, 10, 100.0f},
+                                                                               {1000, 40, 100.0f},
+                                                                               {1025, kMostTop, 1000.0f},
+                                                                               {154880, 1, 100.0f},
+                                                                               {154880, 40, 1e4f},
+                                                                               // nearly all equal
+                                                                               {154880, kMostTop, 0.3f}}) {
+    const auto run = [width, k, unit](Backend& backend) {
       std::vector<float> values = random_values(static_cast<size_t>(3 * width), 37);
-      for (float& v : values) v = std::round(v * 100);  // many ties
+      for (float& v : values) v = std::round(v * unit);  // many ties
       values[0] = NAN;
       const DeviceFloats x(backend, values);
-      const DeviceInts ids(backend, {-1, -1, -1});
-      backend.argmax(ids.data(), Tensor::matrix(x.data(), 3, width));
-      const auto chosen = ids.download();
-      return std::vector<float>(chosen.begin(), chosen.end());
+      const DeviceArray<TopEntry> top(backend, std::vector<TopEntry>(static_cast<size_t>(3 * k), TopEntry{-1, -1}));
+      backend.top(top.data(), Tensor::matrix(x.data(), 3, width), k);
+      std::vector<float> found;
+      for (const TopEntry& entry : top.download()) {
+        found.push_back(static_cast<float>(entry.index));
+        found.push_back(std::isnan(entry.value) ? -1e9f : entry.value);
+      }
+      return found;
     };
-    all.push_back({fmt::format("argmax_{}", width), run, relative_bound(0, 0)});
+    all.push_back({fmt::format("top_{}_{}", width, k), run, relative_bound(0, 0)});
   }
 }
 

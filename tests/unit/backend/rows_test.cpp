@@ -108,22 +108,31 @@ TEST_F(RefRows, GatherTakesRowsInTheOrderAsked) {
   EXPECT_THAT(out, ElementsAre(5, 6, 5, 6, 1, 2));
 }
 
-TEST_F(RefRows, ArgmaxTakesTheLowestOfEquals) {
+TEST_F(RefRows, TopTakesTheLowestOfEqualsFirst) {
   std::vector<float> x = {1, 7, 7, 0, -3, -3, -3, -3, 0, 0, 0, 9};
-  std::vector<int32_t> ids(3);
-  backend->argmax(ids.data(), Tensor::matrix(x.data(), 3, 4));
-  EXPECT_THAT(ids, ElementsAre(1, 0, 3));
+  std::vector<TopEntry> top(6);
+  backend->top(top.data(), Tensor::matrix(x.data(), 3, 4), 2);
+  std::vector<int> places;
+  std::vector<float> values;
+  for (const TopEntry& entry : top) {
+    places.push_back(entry.index);
+    values.push_back(entry.value);
+  }
+  EXPECT_THAT(places, ElementsAre(1, 2, 0, 1, 3, 0));
+  EXPECT_THAT(values, ElementsAre(7, 7, -3, -3, 9, 0));
 }
 
-TEST_F(RefRows, ArgmaxNeverTakesNanBesideANumber) {
+TEST_F(RefRows, TopNeverTakesNanBeforeANumber) {
   const float inf = INFINITY;
   std::vector<float> x = {NAN, -5,   -6,   // first
                           -6,  NAN,  -5,   // in the middle
                           -5,  -6,   NAN,  // last
                           NAN, -inf, -inf, NAN, NAN, NAN, -5, inf, NAN};
-  std::vector<int32_t> ids(6);
-  backend->argmax(ids.data(), Tensor::matrix(x.data(), 6, 3));
-  EXPECT_THAT(ids, ElementsAre(1, 2, 0, 1, 0, 1));
+  std::vector<TopEntry> top(12);
+  backend->top(top.data(), Tensor::matrix(x.data(), 6, 3), 2);
+  std::vector<int> places;
+  for (const TopEntry& entry : top) places.push_back(entry.index);
+  EXPECT_THAT(places, ElementsAre(1, 2, 2, 0, 0, 1, 1, 2, 0, 1, 1, 0));
 }
 
 TEST_F(RefRows, CombineAddsSlotsByWeight) {

@@ -198,7 +198,7 @@ TEST(CpuBackend, RouteAndCombine) {
   }
 }
 
-TEST(CpuBackend, Argmax) {
+TEST(CpuBackend, Top) {
   const float nan = std::nanf("");
   const float infinity = std::numeric_limits<float>::infinity();
   const std::vector<std::vector<float>> rows = {{1, 5, 5, 2, 0, 0, 0, 0, 0, 5},
@@ -211,18 +211,24 @@ TEST(CpuBackend, Argmax) {
   std::vector<float> x;
   for (const auto& row : rows) x.insert(x.end(), row.begin(), row.end());
   const int n = static_cast<int>(rows.size());
-  std::vector<int32_t> expected(rows.size());
-  make_ref_backend()->argmax(expected.data(), Tensor::matrix(x.data(), n, 10));
+  const auto places = [&](Backend& backend, int k) {
+    std::vector<TopEntry> top(rows.size() * static_cast<size_t>(k));
+    backend.top(top.data(), Tensor::matrix(x.data(), n, 10), k);
+    std::vector<int32_t> found;
+    for (const TopEntry& entry : top) found.push_back(entry.index);
+    return found;
+  };
+  const auto ref = make_ref_backend();
   for (const Variant& variant : cpu_variants()) {
-    std::vector<int32_t> ids(rows.size(), -1);
-    variant.backend->argmax(ids.data(), Tensor::matrix(x.data(), n, 10));
-    EXPECT_EQ(ids, expected) << variant.name;
+    EXPECT_EQ(places(*variant.backend, 1), places(*ref, 1)) << variant.name;
+    EXPECT_EQ(places(*variant.backend, 4), places(*ref, 4)) << variant.name;
   }
   auto wide = random_floats(200000, 1);
   wide[123456] = 50;
-  int32_t id = -1;
-  make_cpu_backend({.n_threads = 2})->argmax(&id, Tensor::matrix(wide.data(), 1, 200000));
-  EXPECT_EQ(id, 123456);
+  TopEntry first;
+  make_cpu_backend({.n_threads = 2})->top(&first, Tensor::matrix(wide.data(), 1, 200000), 1);
+  EXPECT_EQ(first.index, 123456);
+  EXPECT_EQ(first.value, 50);
 }
 
 TEST(CpuBackend, MemoryIsAlignedAndCopied) {
