@@ -17,6 +17,9 @@ namespace {
 /// the expansion is 0.43 GFLOP a cached token, the difference 1.08 MFLOP a pair (GLM-4.7-Flash; 398 rows break even).
 constexpr int kExpandRows = 64;
 
+/// Rows whose parts of attention the values' product folds itself.
+constexpr int kMostFolded = 2;
+
 const float* floats(const Weight& w) {
   return static_cast<const float*>(w.data);
 }
@@ -88,7 +91,8 @@ class MlaStep {
       heads(q_latent_, q_heads, weights_.k_b);
     }
     const Tensor values = attended.split_heads(shape_.n_heads);
-    if (mla_decode_supports(cache_, q_latent_, o_latent_)) {
+    // Each block that takes folded parts folds them for itself, token after token: soon too long.
+    if (n_ <= kMostFolded && mla_decode_supports(cache_, q_latent_, o_latent_)) {
       matvec_of_splits(stream_,
                        {.out = values.data, .row_stride = values.row_stride, .head_stride = values.head_stride},
                        mla_split(stream_, context_.workspace, q_latent_, cache_, block_.batch, shape_.scale, 0, n_),

@@ -10,6 +10,10 @@
 namespace glint::cuda {
 namespace {
 
+/// Rows up to which each slot goes by itself, in kernels that also choose the experts: more share experts, and have
+/// enough blocks without such haste.
+constexpr int kMostTogether = 2;
+
 const float* floats(const Weight& w) {
   return static_cast<const float*>(w.data);
 }
@@ -134,7 +138,7 @@ bool moe_block(const Stream& stream, Workspace& workspace, Tensor x, const Block
   const bool fits =
       matvec_experts_fit(stream, PackedMatrix(weights.experts.gate), PackedMatrix(weights.experts.down),
                          shape.d_ff_shared > 0 ? &shared_down : nullptr, shape.n_experts, shape.route.top_k);
-  if (x.n_rows <= kMatvecTokens && fits) {
+  if (x.n_rows <= kMostTogether && fits) {
     few_tokens(stream, x, block, shape, weights, routing, logits);
   } else {
     router_logits(stream, logits, router_input(x, block, weights));
