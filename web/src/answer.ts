@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Lets the model write an answer into a message, piece by piece.
+import { ApiError, postJson, toApiError } from "./api";
+import { pathTo, toApiMessages, type Conversation, type Message } from "./conversation";
+import { readEvents } from "./event_stream";
+import { explain } from "./explain";
+import { requestMembers } from "./settings";
+
+interface Delta {
+  content?: string;
+  reasoning_content?: string;
+  tool_calls?: { index: number; id?: string; function?: { name?: string; arguments?: string } }[];
+}
+
+/** How an answer goes while it is written. */
+export interface Progress {
+  firstTokenMs: number; // 0: still waiting
+  tokens: number;
+  tokensPerSecond: number;
+}
+
+export interface AnswerRun {
+  message: Message;
+  stop(): void;
+  /** Never fails: what went wrong is in the message, and the error is given back. */
+  finished: Promise<unknown>;
+}
+
+/** `onprogress` is called after each piece. */
+export function runAnswer(conversation: Conversation, message: Message, onprogress: (progress: Progress) => void): AnswerRun {
+  const abort = new AbortController();
+  const finished = write(conversation, message, abort.signal, onprogress).then(
+    () => undefined,
+    (error: unknown) => {
+      if (abort.signal.aborted) {
+        message.ending = "stopped";
+        return undefined;
+      }
+      message.ending = "error";
+      message.error = explain(error);
+      return error;
+    },
+  );
+  return { message, stop: () => abort.abort(), finished };
+}
+
+async function write(conversation: Conversation, message: Message, signal: AbortSignal, onprogress: (progress: Progress) => void): Promise<void> {
+  const { settings } = conversation;
+  const body = {
+    ...requestMembers(settings),
+    messages: toApiMessages(pathTo(conversation, message.parent), settings.system),
+    stream: true,
+    stream_options: { include_usage: true },
+  };
+  message.isJson = "response_format" in body;
+  const begun = performance.now();
+  const progress: Progress = { firstTokenMs: 0, tokens: 0, tokensPerSecond: 0 };
+  const response = await postJson("v1/chat/completions", body, signal);
+  for await (const event of readEvents(response)) {
+    if ("error" in event) throw toApiError(event, 500);
+    const choice = (event["choices"] as { delta?: Delta; finish_reason?: string | null }[] | undefined)?.[0];
+    if (typeof event["model"] === "string") message.model = event["model"];
+    if (choice?.delta && add(message, choice.delta)) {
+      const now = performance.now();
+      if (!progress.firstTokenMs) progress.firstTokenMs = now - begun;
+      ++progress.tokens;
+      const seconds = (now - begun - progress.firstTokenMs) / 1000;
+      progress.tokensPerSecond = seconds > 0.05 ? (progress.tokens - 1) / seconds : 0;
+    }
+    if (event["timings"]) readTimings(message, event["timings"] as Record<string, number>, progress.firstTokenMs);
+    if (choice?.finish_reason) message.ending = choice.finish_reason === "length" ? "length" : "done";
+    onprogress(progress);
+  }
+  if (!message.ending) throw new ApiError(0, "the answer broke off");
+}
+
+/** False for a piece without text. */
+function add(message: Message, delta: Delta): boolean {
+  if (delta.reasoning_content) message.reasoning = (message.reasoning ?? "") + delta.reasoning_content;
+  if (delta.content) message.content += delta.content;
+  for (const piece of delta.tool_calls ?? []) {
+    message.calls ??= [];
+    const call = (message.calls[piece.index] ??= { id: "", name: "", arguments: "" });
+    if (piece.id) call.id = piece.id;
+    if (piece.function?.name) call.name = piece.function.name;
+    call.arguments += piece.function?.arguments ?? "";
+  }
+  return Boolean(delta.reasoning_content || delta.content || delta.tool_calls?.length);
+}
+
+function readTimings(message: Message, timings: Record<string, number>, firstTokenMs: number): void {
+  const number = (name: string): number => Number(timings[name] ?? 0);
+  message.timings = {
+    cached: number("cache_n"),
+    prompt: number("prompt_n"),
+    promptMs: number("prompt_ms"),
+    predicted: number("predicted_n"),
+    predictedMs: number("predicted_ms"),
+    firstTokenMs,
+  };
+}

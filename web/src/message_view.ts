@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One message: a question with its files, or an answer with its thinking, calls, fault and what it cost; and what can
+// be done with it.
+import type { App } from "./app";
+import { openComparison } from "./compare";
+import { childrenOf, type Message } from "./conversation";
+import { copyText } from "./copy";
+import { fill, formatCount, h, icon, iconButton } from "./dom";
+import { openEditor } from "./editor";
+import { MarkdownView } from "./markdown_view";
+import { callsView } from "./tool_calls";
+
+export class MessageView {
+  readonly element: HTMLElement;
+  private readonly thinking = h("details", { class: "thinking" });
+  private readonly thinkingLabel = h("span");
+  private readonly thought = new MarkdownView();
+  private readonly content = new MarkdownView();
+  private readonly body = h("div", { class: "body" });
+  private readonly calls = h("div");
+  private readonly fault = h("div");
+  private readonly foot = h("footer");
+
+  constructor(private readonly app: App, readonly message: Message) {
+    const isUser = message.role === "user";
+    const name = isUser ? "You" : message.role === "tool" ? "Tool result" : "Assistant";
+    this.element = h("article", { class: `message ${message.role}`, "aria-label": name, "data-id": message.id });
+    if (message.role === "assistant") {
+      this.thinking.append(h("summary", {}, icon("thought"), this.thinkingLabel), this.thought.element);
+      this.element.append(this.thinking, this.content.element, this.calls, this.fault, this.foot);
+    } else {
+      this.showQuestion();
+      this.element.append(this.body, this.foot);
+    }
+    this.update();
+  }
+
+  /** After the message grew, ended, or got other versions. */
+  update(): void {
+    if (this.message.role === "assistant") this.updateAnswer();
+    const isWriting = this.app.run?.message === this.message;
+    this.element.classList.toggle("writing", isWriting);
+    this.element.toggleAttribute("aria-busy", isWriting);
+    if (!isWriting) fill(this.foot, ...this.actions());
+    else this.foot.replaceChildren();
+  }
+
+  private updateAnswer(): void {
+    const { message } = this;
+    const isWriting = this.app.run?.message === message;
+    this.thinking.hidden = !message.reasoning?.trim();
+    if (!this.thinking.hidden) {
+      this.thinkingLabel.textContent = isWriting && !message.content && !message.calls ? "Thinking…" : "Thought";
+      this.thought.update(message.reasoning!);
+    }
+    const isEmpty = isWriting && !message.content && !message.calls && !message.reasoning;
+    this.element.classList.toggle("waiting", isEmpty);
+    this.content.update(message.isJson && message.content ? `\`\`\`json\n${prettyJson(message.content)}\n\`\`\`` : message.content);
+    if (message.calls && !isWriting) fill(this.calls, callsView(this.app, message));
+    else if (message.calls) fill(this.calls, h("p", { class: "muted" }, icon("tool"), ` Calls ${message.calls.map((call) => call.name).join(", ")}…`));
+    this.updateFault();
+  }
+
+  private updateFault(): void {
+    const { message } = this;
+    if (message.error) {
+      const again = h("button", { type: "button", class: "button", onclick: () => this.app.retry(message) }, icon("retry"), "Try again");
+      fill(this.fault, h("div", { class: "fault", role: "alert" }, icon("warning"), h("p", {}, message.error), again));
+    } else if (message.ending === "length") {
+      fill(this.fault, h("p", { class: "muted note" }, "Cut off: the longest answer or the context was reached."));
+    } else if (message.ending === "stopped") {
+      fill(this.fault, h("p", { class: "muted note" }, "Stopped."));
+    } else {
+      this.fault.replaceChildren();
+    }
+  }
+
+  private showQuestion(): void {
+    const { message } = this;
+    const files = (message.attachments ?? []).map((file) =>
+      h("details", { class: "file" }, h("summary", {}, icon("file"), h("span", {}, file.name), file.tokens ? h("small", {}, `${formatCount(file.tokens)} tokens`) : null), h("pre", { tabindex: 0 }, file.text)),
+    );
+    const label = message.role === "tool" ? h("p", { class: "muted" }, icon("tool"), " Tool result") : null;
+    fill(this.body, ...files, label, message.content ? h("p", { class: "text" }, message.content) : null);
+  }
+
+  private actions(): (HTMLElement | null)[] {
+    const { app, message } = this;
+    const copy = iconButton("copy", "Copy", () => void copyText(message.content, copy));
+    const edit = message.role === "user" ? iconButton("edit", "Edit and resend", () => openEditor(app, message, this.body, this.foot), { class: "icon-button edit" }) : null;
+    const retry = message.role === "assistant" ? iconButton("retry", "Answer again", () => app.retry(message), { class: "icon-button retry" }) : null;
+    return [h("div", { class: "actions" }, copy, edit, retry, this.versions()), this.cost()];
+  }
+
+  private versions(): HTMLElement | null {
+    const { app, message } = this;
+    const versions = childrenOf(app.current, message.parent);
+    if (versions.length < 2) return null;
+    const at = versions.indexOf(message);
+    const step = (by: number, name: "left" | "right", label: string): HTMLButtonElement =>
+      iconButton(name, label, () => {
+        const other = versions[at + by]!;
+        app.choose(other);
+        document.querySelector<HTMLElement>(`[data-id="${other.id}"] .versions button:not([disabled])`)?.focus();
+      }, { disabled: !versions[at + by] });
+    const compare = message.role === "assistant" ? iconButton("compare", "Compare versions", () => openComparison(versions, message), { class: "icon-button compare" }) : null;
+    return h("div", { class: "versions", role: "group", "aria-label": "Versions" },
+      step(-1, "left", "Earlier version"), h("span", { class: "count" }, `${at + 1}/${versions.length}`), step(1, "right", "Later version"), compare);
+  }
+
+  private cost(): HTMLElement | null {
+    const { timings } = this.message;
+    if (!timings || this.message.role !== "assistant") return null;
+    const speed = timings.predictedMs > 0 ? timings.predicted / (timings.predictedMs / 1000) : 0;
+    const parts = [`${formatCount(timings.predicted)} tokens`, speed ? `${speed.toFixed(speed < 10 ? 1 : 0)} tok/s` : ""];
+    return h("small", { class: "cost" }, parts.filter(Boolean).join(" · "));
+  }
+}
+
+/** Indented where it is whole, else as it is. */
+export function prettyJson(text: string): string {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}
