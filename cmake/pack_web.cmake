@@ -13,6 +13,16 @@ file(WRITE ${stage}/katex.css "${katex}")
 file(GLOB fonts /usr/share/fonts/truetype/katex/*.woff2)
 file(COPY ${fonts} DESTINATION ${stage}/fonts)
 
+# Debian 12's DOMPurify (2.4.1 deb12u1) has a test of nesting depth at the wrong place, where its variable is unknown: every
+# call throws. It belongs to the walk over templates; of a package without the fault nothing is changed.
+file(READ /usr/share/nodejs/dompurify/dist/purify.es.js purify)
+set(test "if (shadowNode.__depth >= MAX_NESTING_DEPTH")
+string(REPLACE "${test} || numberIsNaN(shadowNode.__depth)) {\n      _forceRemove(body.firstChild);\n    }" "" mended "${purify}")
+if(NOT mended STREQUAL purify)
+  string(REPLACE "${test}) {" "${test} || numberIsNaN(shadowNode.__depth)) {" mended "${mended}")
+endif()
+file(WRITE ${stage}/purify.js "${mended}")
+
 execute_process(
   COMMAND ${CMAKE_COMMAND} -E env NODE_PATH=/usr/share/nodejs ${ESBUILD}
     ${SOURCE}/main.ts ${SOURCE}/early.ts ${SOURCE}/style.css ${SOURCE}/icon.svg
@@ -20,7 +30,7 @@ execute_process(
     --outdir=${bundle} --entry-names=[name]-[hash] --asset-names=[name]-[hash]
     --loader:.woff2=file --loader:.svg=copy
     --alias:katex=/usr/share/javascript/katex/katex.mjs --alias:marked=/usr/share/javascript/marked/marked.umd.js
-    --alias:katex.css=${stage}/katex.css
+    --alias:dompurify=${stage}/purify.js --alias:katex.css=${stage}/katex.css
   WORKING_DIRECTORY ${SOURCE} RESULT_VARIABLE failed)
 if(failed)
   message(FATAL_ERROR "esbuild failed")

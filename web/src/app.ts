@@ -12,6 +12,8 @@ import { SettingsError, type FieldName } from "./settings";
     settings: of the shown conversation; server: properties, or that they cannot be had; key: the server wants one. */
 export type Change = "conversation" | "list" | "progress" | "settings" | "server" | "key" | "field-fault";
 
+const kKeepMs = 2000; // an answer that grows is kept so often, in case the page is closed
+
 export interface Run extends AnswerRun {
   progress: Progress;
 }
@@ -139,8 +141,13 @@ export class App {
     const message = addMessage(conversation, parent, "assistant", "");
     this.setFieldFault(null);
     const progress: Progress = { firstTokenMs: 0, tokens: 0, tokensPerSecond: 0 };
+    let kept = performance.now();
     const answer = runAnswer(conversation, message, (now) => {
       Object.assign(progress, now);
+      if (performance.now() - kept > kKeepMs && this.conversations.includes(conversation)) {
+        kept = performance.now();
+        void this.store.put(conversation);
+      }
       this.changed("progress");
     });
     this.runs.set(conversation.id, { ...answer, progress });

@@ -4,8 +4,8 @@
 import type { Message } from "./conversation";
 import { h, iconButton } from "./dom";
 import { openDialog } from "./dialog";
+import { jsonBlock } from "./json_text";
 import { MarkdownView } from "./markdown_view";
-import { prettyJson } from "./message_view";
 
 export function openComparison(versions: Message[], shown: Message): void {
   const at = versions.indexOf(shown);
@@ -21,7 +21,7 @@ function column(versions: Message[], chosen: number, label: string): HTMLElement
   const show = (): void => {
     const message = versions[Number(select.value)]!;
     const content = new MarkdownView();
-    content.update(message.isJson ? `\`\`\`json\n${prettyJson(message.content)}\n\`\`\`` : message.content || message.error || "(no text)");
+    content.update(message.isJson ? jsonBlock(message.content) : message.content || message.error || "(no text)");
     const calls = (message.calls ?? []).map((call) => h("p", {}, h("code", {}, `${call.name}(${call.arguments})`)));
     body.replaceChildren(content.element, ...calls);
     if (message.reasoning) {

@@ -119,7 +119,7 @@ export class Composer {
       const nCtx = server?.nCtx ?? 0;
       const isTooLong = nCtx > 0 && n >= nCtx;
       this.count.classList.toggle("bad", isTooLong);
-      fill(this.count, isTooLong ? icon("warning") : null, `${formatCount(n)} / ${formatCount(nCtx)} tokens`);
+      fill(this.count, isTooLong ? icon("warning") : null, `${formatCount(n)} / ${formatCount(nCtx)}`, h("span", { class: "unit" }, "tokens"));
       this.count.title = isTooLong ? "The prompt does not fit into the context" : "Tokens of the prompt, and what the context holds";
     } catch {
       // Superseded, or the server is away; that is shown elsewhere.

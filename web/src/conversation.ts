@@ -132,7 +132,8 @@ export function toApiMessages(path: Message[], system: string): Record<string, u
       messages.push({ role: "user", content: promptText(message) });
     } else if (message.role === "tool") {
       messages.push({ role: "tool", tool_call_id: message.callId, content: message.content });
-    } else {
+    } else if (message.content || message.calls?.length) {
+      // An answer that failed before its first word is left out.
       const entry: Record<string, unknown> = { role: "assistant", content: message.content };
       if (message.reasoning) entry["reasoning_content"] = message.reasoning;
       if (message.calls?.length) {

@@ -38,10 +38,11 @@ export function openEditor(app: App, message: Message, body: HTMLElement, foot: 
 
 /** As high as its text, up to what its style allows. */
 export function growWithText(area: HTMLTextAreaElement): void {
+  if (CSS.supports("field-sizing", "content")) return; // the style sheet does it
   const fit = (): void => {
     area.style.height = "auto";
     area.style.height = `${area.scrollHeight + area.offsetHeight - area.clientHeight}px`;
   };
   area.addEventListener("input", fit);
-  fit();
+  requestAnimationFrame(fit);
 }

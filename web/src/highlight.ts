@@ -51,6 +51,8 @@ const languages = {
   javascript, json, julia, kotlin, tex, lua, makefile, markdown, matlab, nginx, objectivec, ocaml, perl, php, powershell,
   python, r, ruby, rust, scala, shell, sql, swift, typescript, xml, yaml,
 };
+// Debian looks after this version; the library's own notice of its age is of no use to readers.
+hljs.configure({ hideUpgradeWarningAcceptNoSupportOrSecurityUpdates: true });
 for (const [name, language] of Object.entries(languages)) hljs.registerLanguage(name, language);
 
 /** Other names that models write. */

@@ -46,6 +46,7 @@ declare module "katex" {
 
 declare module "highlight.js/lib/highlight" {
   const hljs: {
+    configure(options: Record<string, unknown>): void;
     registerLanguage(name: string, language: unknown): void;
     getLanguage(name: string): unknown;
     highlight(name: string, code: string, ignoreIllegals: boolean): { value: string };

@@ -15,6 +15,8 @@ const kAllowed = {
     "mark", "ol", "p", "pre", "s", "small", "span", "strong", "sub", "sup", "table", "tbody", "td", "th", "thead", "tr", "u", "ul",
   ],
   ALLOWED_ATTR: ["href", "title", "target", "rel", "class", "start", "align", "data-language", "data-tex", "data-display"],
+  // All but href: they hold no addresses.
+  ADD_URI_SAFE_ATTR: ["title", "target", "rel", "class", "start", "align", "data-language", "data-tex", "data-display"],
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
   ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,

@@ -8,8 +8,9 @@ import { childrenOf, type Message } from "./conversation";
 import { copyText } from "./copy";
 import { fill, formatCount, h, icon, iconButton } from "./dom";
 import { openEditor } from "./editor";
+import { jsonBlock } from "./json_text";
 import { MarkdownView } from "./markdown_view";
-import { callsView } from "./tool_calls";
+import { callsView, isAnswered } from "./tool_calls";
 
 export class MessageView {
   readonly element: HTMLElement;
@@ -21,6 +22,7 @@ export class MessageView {
   private readonly calls = h("div");
   private readonly fault = h("div");
   private readonly foot = h("footer");
+  private shownState = "";
 
   constructor(private readonly app: App, readonly message: Message) {
     const isUser = message.role === "user";
@@ -38,12 +40,18 @@ export class MessageView {
 
   /** After the message grew, ended, or got other versions. */
   update(): void {
-    if (this.message.role === "assistant") this.updateAnswer();
-    const isWriting = this.app.run?.message === this.message;
-    this.element.classList.toggle("writing", isWriting);
-    this.element.toggleAttribute("aria-busy", isWriting);
-    if (!isWriting) fill(this.foot, ...this.actions());
-    else this.foot.replaceChildren();
+    const { app, message } = this;
+    const isWriting = app.run?.message === message;
+    if (message.role === "assistant") this.updateAnswer();
+    // What has buttons and fields stays as it is, with the focus in it and what was typed, unless something is new.
+    const versions = childrenOf(app.current, message.parent);
+    const state = [isWriting, versions.length, versions.indexOf(message), message.calls?.length, isAnswered(app, message), message.ending].join();
+    if (state === this.shownState) return;
+    this.shownState = state;
+    this.element.setAttribute("aria-busy", String(isWriting));
+    this.updateCalls(isWriting);
+    this.updateFault();
+    fill(this.foot, ...(isWriting ? [] : this.actions()));
   }
 
   private updateAnswer(): void {
@@ -56,10 +64,13 @@ export class MessageView {
     }
     const isEmpty = isWriting && !message.content && !message.calls && !message.reasoning;
     this.element.classList.toggle("waiting", isEmpty);
-    this.content.update(message.isJson && message.content ? `\`\`\`json\n${prettyJson(message.content)}\n\`\`\`` : message.content);
-    if (message.calls && !isWriting) fill(this.calls, callsView(this.app, message));
-    else if (message.calls) fill(this.calls, h("p", { class: "muted" }, icon("tool"), ` Calls ${message.calls.map((call) => call.name).join(", ")}…`));
-    this.updateFault();
+    this.content.update(message.isJson && message.content ? jsonBlock(message.content) : message.content);
+  }
+
+  private updateCalls(isWriting: boolean): void {
+    const { calls } = this.message;
+    if (!calls) return this.calls.replaceChildren();
+    fill(this.calls, isWriting ? h("p", { class: "muted" }, icon("tool"), `Calls ${calls.map((call) => call.name).join(", ")}…`) : callsView(this.app, this.message));
   }
 
   private updateFault(): void {
@@ -115,14 +126,5 @@ export class MessageView {
     const speed = timings.predictedMs > 0 ? timings.predicted / (timings.predictedMs / 1000) : 0;
     const parts = [`${formatCount(timings.predicted)} tokens`, speed ? `${speed.toFixed(speed < 10 ? 1 : 0)} tok/s` : ""];
     return h("small", { class: "cost" }, parts.filter(Boolean).join(" · "));
-  }
-}
-
-/** Indented where it is whole, else as it is. */
-export function prettyJson(text: string): string {
-  try {
-    return JSON.stringify(JSON.parse(text), null, 2);
-  } catch {
-    return text;
   }
 }

@@ -51,10 +51,12 @@ export class Transcript {
     if (!isSame) this.list.replaceChildren(...elements);
     this.views.forEach((view) => view.update());
     this.welcome.hidden = path.length > 0;
+    this.list.hidden = path.length === 0;
     if (run) this.narrator ??= new Narrator();
     else this.endNarration();
-    if (grew) this.scrollToEnd();
-    else if (this.follows && run) this.scrollToEnd();
+    if (grew || (this.follows && run)) this.scrollToEnd();
+    // What had the focus is gone; on a phone the field would bring up the keyboard.
+    if (document.activeElement === document.body && matchMedia("(hover: hover)").matches) document.getElementById("message")?.focus();
   }
 
   /** One drawing a frame at most, and the longer it takes the rarer. */
