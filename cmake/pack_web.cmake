@@ -11,6 +11,7 @@ file(READ /usr/share/javascript/katex/katex.min.css katex)
 string(REGEX REPLACE ",url\\([^)]*\\.(woff|ttf)\\) format\\(['\"][a-z]+['\"]\\)" "" katex "${katex}")
 file(WRITE ${stage}/katex.css "${katex}")
 file(GLOB fonts /usr/share/fonts/truetype/katex/*.woff2)
+file(COPY_FILE ${SOURCE}/../../NOTICE ${stage}/notice.txt)
 file(COPY ${fonts} DESTINATION ${stage}/fonts)
 
 # Debian 12's DOMPurify (2.4.1 deb12u1) has a test of nesting depth at the wrong place, where its variable is unknown: every
@@ -28,9 +29,9 @@ execute_process(
     ${SOURCE}/main.ts ${SOURCE}/early.ts ${SOURCE}/style.css ${SOURCE}/icon.svg
     --bundle --minify --target=es2020 --format=iife --charset=utf8 --legal-comments=eof --log-level=warning
     --outdir=${bundle} --entry-names=[name]-[hash] --asset-names=[name]-[hash]
-    --loader:.woff2=file --loader:.svg=copy
+    --loader:.woff2=file --loader:.txt=file --loader:.svg=copy
     --alias:katex=/usr/share/javascript/katex/katex.mjs --alias:marked=/usr/share/javascript/marked/marked.umd.js
-    --alias:dompurify=${stage}/purify.js --alias:katex.css=${stage}/katex.css
+    --alias:notice.txt=${stage}/notice.txt --alias:dompurify=${stage}/purify.js --alias:katex.css=${stage}/katex.css
   WORKING_DIRECTORY ${SOURCE} RESULT_VARIABLE failed)
 if(failed)
   message(FATAL_ERROR "esbuild failed")
@@ -51,6 +52,7 @@ set(type_html "text/html; charset=utf-8")
 set(type_js "text/javascript; charset=utf-8")
 set(type_css "text/css; charset=utf-8")
 set(type_svg "image/svg+xml")
+set(type_txt "text/plain; charset=utf-8")
 set(type_woff2 "font/woff2")
 set(COUNT 0)
 file(GLOB files RELATIVE ${bundle} ${bundle}/*)

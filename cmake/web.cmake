@@ -39,7 +39,7 @@ else()
     OUTPUT ${web_folder}/web_files.cpp
     COMMAND ${CMAKE_COMMAND} -DSOURCE=${CMAKE_SOURCE_DIR}/web/src -DTEMPLATE=${CMAKE_SOURCE_DIR}/cmake/web_files.cpp.in
       -DOUTPUT=${web_folder} -DESBUILD=${GLINT_ESBUILD} -DGZIP=${GLINT_GZIP} -P ${CMAKE_SOURCE_DIR}/cmake/pack_web.cmake
-    DEPENDS ${web_sources} ${web_libraries} cmake/pack_web.cmake cmake/web_files.cpp.in
+    DEPENDS NOTICE ${web_sources} ${web_libraries} cmake/pack_web.cmake cmake/web_files.cpp.in
     COMMENT "Bundling the web page" VERBATIM)
   add_custom_target(web_page_files DEPENDS ${web_folder}/web_files.cpp)
   target_sources(glint_server PRIVATE ${web_folder}/web_files.cpp)

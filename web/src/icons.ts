@@ -3,6 +3,7 @@
 // The page's icons: outlines on a grid of 24, drawn for it.
 
 export const iconShapes = {
+  spark: "M12 3c.8 5.5 3.5 8.2 9 9-5.5.8-8.2 3.5-9 9-.8-5.5-3.5-8.2-9-9 5.5-.8 8.2-3.5 9-9z",
   plus: "M12 5v14M5 12h14",
   menu: "M4 7h16M4 12h16M4 17h10",
   close: "M6 6l12 12M18 6L6 18",

@@ -32,6 +32,11 @@ declare module "marked" {
   };
 }
 
+declare module "notice.txt" {
+  const name: string; // of the served file
+  export default name;
+}
+
 declare module "dompurify" {
   const purify: {
     sanitize(html: string, options: Record<string, unknown> & { RETURN_DOM_FRAGMENT: true }): DocumentFragment;

@@ -80,7 +80,7 @@ export class LivePanel {
       fact("Prompt", timings ? formatCount(read) : "–", "tokens"),
       fact("Cached", timings ? formatCount(timings.cached) : "–", "tokens"),
       fact("Queue", this.load ? `${this.load.running}/${this.load.slots}` : "–", this.load?.waiting ? `running, ${this.load.waiting} wait` : "running")),
-      meter("Context", read + written, nCtx, `${formatCount(read + written)} of ${formatCount(nCtx)} tokens`),
+      meter("Context", read + written, nCtx, nCtx ? `${formatCount(read + written)} of ${formatCount(nCtx)} tokens` : "–"),
       this.load ? meter("Cache in use", this.load.cacheShare, 1, `${(100 * this.load.cacheShare).toFixed(0)} %`) : null,
       this.speeds.length > 1 ? sparkline(this.speeds) : null);
   }

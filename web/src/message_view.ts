@@ -101,7 +101,9 @@ export class MessageView {
     const copy = iconButton("copy", "Copy", () => void copyText(message.content, copy));
     const edit = message.role === "user" ? iconButton("edit", "Edit and resend", () => openEditor(app, message, this.body, this.foot), { class: "icon-button edit" }) : null;
     const retry = message.role === "assistant" ? iconButton("retry", "Answer again", () => app.retry(message), { class: "icon-button retry" }) : null;
-    return [h("div", { class: "actions" }, copy, edit, retry, this.versions()), this.cost()];
+    // A fault has its own button.
+    const buttons = message.error && !message.content ? [] : [copy, edit, retry];
+    return [h("div", { class: "actions" }, ...buttons, this.versions()), this.cost()];
   }
 
   private versions(): HTMLElement | null {

@@ -3,10 +3,19 @@
 // Settings of the shown conversation, with the server's own choices as placeholders.
 import type { App } from "./app";
 import { h, iconButton } from "./dom";
+import notice from "notice.txt";
 import { defaultSettings, fieldFault, numberFields, type FieldName } from "./settings";
 
 const kSchemaExample = '{\n  "type": "object",\n  "properties": {"name": {"type": "string"}},\n  "required": ["name"]\n}';
 const kToolsExample = '[{"name": "weather", "description": "…",\n  "parameters": {"type": "object",\n    "properties": {"city": {"type": "string"}}}}]';
+
+const kKeys = [
+  ["Enter", "Send"],
+  ["Shift Enter", "New line"],
+  ["Escape", "Stop the answer, or close"],
+  ["Ctrl K", "New chat"],
+  ["↑", "Edit the last message, from an empty field"],
+] as const;
 
 export class SettingsPanel {
   readonly element = h("div", { class: "settings" });
@@ -26,7 +35,8 @@ export class SettingsPanel {
   private draw(): void {
     this.shownId = this.app.current.id;
     const { settings } = this.app.current;
-    const isOpen = (name: string): boolean => this.element.querySelector<HTMLDetailsElement>(`[data-section="${name}"]`)?.open ?? name !== "tools";
+    const { server } = this.app;
+    const isOpen = (name: string): boolean => this.element.querySelector<HTMLDetailsElement>(`[data-section="${name}"]`)?.open ?? (name !== "tools" && name !== "keys");
     const section = (name: string, title: string, ...children: Node[]): HTMLElement =>
       h("details", { class: "section", "data-section": name, open: isOpen(name) }, h("summary", {}, title), ...children);
     this.element.replaceChildren(
@@ -39,6 +49,8 @@ export class SettingsPanel {
         this.draw();
         this.app.settingsChanged();
       } }, "Reset all"),
+      section("keys", "Keys", h("dl", { class: "keys" }, ...kKeys.flatMap(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)]))),
+      h("p", { class: "hint" }, `${server?.build ?? "glint"} · `, h("a", { href: `web/${notice}`, target: "_blank" }, "Licences")),
     );
     this.showServerFault();
   }
@@ -50,7 +62,8 @@ export class SettingsPanel {
     const usual = server?.defaults[field.name];
     const shown = usual === undefined || usual < 0 || field.name === "seed" ? "auto" : String(Math.round(usual * 1000) / 1000);
     const origin = server?.origins[field.name];
-    const input = h("input", { type: "number", id: `set-${field.name}`, min: field.min, max: field.max, step: "any", inputmode: "decimal", placeholder: shown, "aria-describedby": `about-${field.name}` });
+    const input = h("input", { type: "number", id: `set-${field.name}`, min: field.min, max: field.max, step: "any", inputmode: "decimal", placeholder: shown, "aria-describedby": `about-${field.name}`,
+      title: origin ? `Now ${shown}: from the ${origin === "default" ? "defaults" : origin}` : undefined });
     input.value = settings.numbers[field.name]?.toString() ?? "";
     input.addEventListener("change", () => {
       const value = input.valueAsNumber;
@@ -59,7 +72,7 @@ export class SettingsPanel {
       else input.value = settings.numbers[field.name]?.toString() ?? "";
       this.app.settingsChanged();
     });
-    const about = h("span", { class: "hint", id: `about-${field.name}` }, field.help + (origin && origin !== "default" ? ` (from the ${origin})` : ""));
+    const about = h("span", { class: "hint", id: `about-${field.name}` }, field.help);
     return h("div", { class: "field number" }, h("label", { for: `set-${field.name}` }, field.label), input, about);
   }
 

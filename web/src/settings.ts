@@ -4,16 +4,16 @@
 // begins with those of the last. An empty field leaves the choice to the server.
 
 export const numberFields = [
-  { name: "temperature", label: "Temperature", help: "0 always takes the likeliest token; above 1 is daring", min: 0, max: 5, step: 0.05 },
-  { name: "top_p", label: "Top p", help: "only the likeliest tokens that together reach this share", min: 0, max: 1, step: 0.01 },
-  { name: "top_k", label: "Top k", help: "only so many of the likeliest tokens; 0: all", min: 0, max: 1000000, step: 1 },
-  { name: "min_p", label: "Min p", help: "no token less likely than this part of the likeliest", min: 0, max: 1, step: 0.01 },
+  { name: "temperature", label: "Temperature", help: "0: always the likeliest token", min: 0, max: 5, step: 0.05 },
+  { name: "top_p", label: "Top p", help: "the likeliest, up to this share", min: 0, max: 1, step: 0.01 },
+  { name: "top_k", label: "Top k", help: "so many of the likeliest; 0: all", min: 0, max: 1000000, step: 1 },
+  { name: "min_p", label: "Min p", help: "as likely as this part of the best", min: 0, max: 1, step: 0.01 },
   { name: "repeat_penalty", label: "Repeat penalty", help: "above 1 avoids what was said", min: 0, max: 3, step: 0.01 },
-  { name: "presence_penalty", label: "Presence penalty", help: "avoids tokens that occurred", min: -2, max: 2, step: 0.1 },
-  { name: "frequency_penalty", label: "Frequency penalty", help: "avoids tokens the more often they occurred", min: -2, max: 2, step: 0.1 },
-  { name: "max_tokens", label: "Longest answer", help: "in tokens, thinking included", min: 1, max: 10000000, step: 1 },
-  { name: "reasoning_budget", label: "Thinking budget", help: "tokens of thinking after which it is closed; 0: none", min: 0, max: 10000000, step: 1 },
-  { name: "seed", label: "Seed", help: "the same seed gives the same answer", min: 0, max: 4294967295, step: 1 },
+  { name: "presence_penalty", label: "Presence penalty", help: "avoids what occurred", min: -2, max: 2, step: 0.1 },
+  { name: "frequency_penalty", label: "Frequency penalty", help: "avoids what occurred often", min: -2, max: 2, step: 0.1 },
+  { name: "max_tokens", label: "Longest answer", help: "in tokens, with thinking", min: 1, max: 10000000, step: 1 },
+  { name: "reasoning_budget", label: "Thinking budget", help: "in tokens; 0: no thinking", min: 0, max: 10000000, step: 1 },
+  { name: "seed", label: "Seed", help: "same seed, same answer", min: 0, max: 4294967295, step: 1 },
 ] as const;
 
 export type NumberName = typeof numberFields[number]["name"];

@@ -4,7 +4,7 @@
 import { Narrator } from "./announce";
 import type { App } from "./app";
 import { shownPath } from "./conversation";
-import { h, iconButton } from "./dom";
+import { h, icon, iconButton } from "./dom";
 import { MessageView } from "./message_view";
 
 const kLeastMs = 50; // between two drawings of a growing answer
@@ -12,7 +12,7 @@ const kLeastMs = 50; // between two drawings of a growing answer
 export class Transcript {
   private readonly list = h("div", { class: "messages" });
   private readonly toEnd = iconButton("down", "To the end", () => this.scrollToEnd(), { class: "icon-button to-end", hidden: true });
-  private readonly welcome = h("div", { class: "welcome" }, h("h1", {}, "What shall we talk about?"), h("p", { class: "muted" }, "Conversations stay in this browser."));
+  private readonly welcome = h("div", { class: "welcome" }, icon("spark"), h("h1", {}, "What shall we talk about?"), h("p", { class: "muted" }, "Conversations stay in this browser."));
   readonly element = h("section", { class: "transcript", "aria-label": "Conversation", tabindex: 0 }, this.welcome, this.list);
   readonly overlay = h("div", { class: "overlay" }, this.toEnd);
   private views: MessageView[] = [];
