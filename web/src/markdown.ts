@@ -62,16 +62,33 @@ export interface Block {
   render(): DocumentFragment;
 }
 
-/** The blocks that a text consists of: paragraphs, lists, code. Those of a text that grows keep their `raw` but the last. */
+/** The blocks that a text consists of: paragraphs, lists, code. Those of a text that grows keep their `raw` but the last.
+    What is nested too deep for the parser is one block of plain text. */
 export function splitBlocks(text: string): Block[] {
-  const tokens = marked.lexer(text);
-  return tokens
-    .filter((token) => token.type !== "space")
-    .map((token) => ({ raw: token.raw, render: () => renderTokens([token], tokens.links) }));
+  try {
+    const tokens = marked.lexer(text);
+    return tokens
+      .filter((token) => token.type !== "space")
+      .map((token) => ({ raw: token.raw, render: () => renderTokens([token], tokens.links) }));
+  } catch {
+    return [{ raw: text, render: () => plainText(text) }];
+  }
+}
+
+function plainText(text: string): DocumentFragment {
+  const paragraph = document.createElement("p");
+  paragraph.textContent = text;
+  const fragment = document.createDocumentFragment();
+  fragment.append(paragraph);
+  return fragment;
 }
 
 function renderTokens(tokens: Token[], links: TokenList["links"]): DocumentFragment {
   const list = tokens as TokenList;
   list.links = links;
-  return purify.sanitize(marked.parser(list), kAllowed);
+  try {
+    return purify.sanitize(marked.parser(list), kAllowed);
+  } catch {
+    return plainText(tokens.map((token) => token.raw).join(""));
+  }
 }

@@ -34,7 +34,12 @@ export class MarkdownView {
 function decorate(element: HTMLElement): void {
   for (const math of element.querySelectorAll<HTMLElement>(".math")) {
     const isDisplay = math.dataset["display"] === "1";
-    katex.render(math.dataset["tex"] ?? "", math, { displayMode: isDisplay, throwOnError: false, trust: false, strict: false, maxSize: 20, maxExpand: 300 });
+    const tex = math.dataset["tex"] ?? "";
+    try {
+      katex.render(tex, math, { displayMode: isDisplay, throwOnError: false, errorColor: "var(--bad)", trust: false, strict: false, maxSize: 20, maxExpand: 300 });
+    } catch {
+      math.textContent = tex; // nested too deep
+    }
     if (isDisplay) makeScrollable(math, "Formula");
   }
   for (const code of element.querySelectorAll<HTMLElement>(".code")) {

@@ -93,7 +93,7 @@ export class MessageView {
       h("details", { class: "file" }, h("summary", {}, icon("file"), h("span", {}, file.name), file.tokens ? h("small", {}, `${formatCount(file.tokens)} tokens`) : null), h("pre", { tabindex: 0 }, file.text)),
     );
     const label = message.role === "tool" ? h("p", { class: "muted" }, icon("tool"), " Tool result") : null;
-    fill(this.body, ...files, label, message.content ? h("p", { class: "text" }, message.content) : null);
+    fill(this.body, ...files, label, message.content ? h("p", { class: "words" }, message.content) : null);
   }
 
   private actions(): (HTMLElement | null)[] {
