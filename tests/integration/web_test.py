@@ -83,6 +83,7 @@ class WebTest(unittest.TestCase):
 
     def setUp(self):
         self.allowed_errors = []
+        self.n_requests = 0
         self.show(1360, 900)
         self.open(self.server.url)
 
@@ -92,19 +93,19 @@ class WebTest(unittest.TestCase):
         for entry in self.browser.get_log("browser"):
             if entry["level"] == "SEVERE" and not any(text in entry["message"] for text in self.allowed_errors):
                 self.fail(entry["message"])
-        self.assert_stayed_here()
+        self.requests()
+        self.assertGreater(self.n_requests, 0)  # else the watch saw nothing
 
     # What the tests are told with.
 
-    def assert_stayed_here(self):
-        n_requests = 0
-        for entry in self.browser.get_log("performance"):
-            message = json.loads(entry["message"])["message"]
-            if message["method"] != "Network.requestWillBeSent":
-                continue
-            n_requests += 1
-            self.assertTrue(message["params"]["request"]["url"].startswith((self.origin, "blob:" + self.origin)), message["params"]["request"])
-        self.assertGreater(n_requests, 0)  # else the watch saw nothing
+    def requests(self):
+        """Those since the last call, all to where the page came from."""
+        messages = [json.loads(entry["message"])["message"] for entry in self.browser.get_log("performance")]
+        requests = [message["params"]["request"] for message in messages if message["method"] == "Network.requestWillBeSent"]
+        for request in requests:
+            self.assertTrue(request["url"].startswith((self.origin, "blob:" + self.origin)), request)
+        self.n_requests += len(requests)
+        return requests
 
     def open(self, url):
         self.origin = url
@@ -213,6 +214,30 @@ class WebTest(unittest.TestCase):
             self.slow_network(-1)
         self.until(lambda: "Stopped." in self.text(".message.assistant"))
         self.until(lambda: "llamacpp:requests_processing 0" in self.run_script("return fetch('metrics').then((r) => r.text())"))
+
+    def test_go_on_where_it_was_cut(self):
+        self.set("#thinking", "off")
+        self.set("#set-max_tokens", "12")
+        self.ask("Tell me a story about a fox.")
+        begun = self.answer()
+        self.assertIn("Cut off", self.text(".message.assistant"))
+        self.set("#set-max_tokens", "")
+        self.click(".continue")
+        self.until(lambda: self.is_over() and len(self.answer()) > len(begun) + 100)
+        self.assertTrue(self.answer().startswith(begun))
+        self.assertEqual(len(self.all(".message.assistant")), 1)
+
+    def test_several_models(self):
+        with Server(GLINT, "--temp", "0", "-a", "first,second") as server:
+            self.requests()
+            self.open(server.url)
+            self.until(lambda: self.all("#model option"))
+            self.assertEqual(self.texts("#model option"), ["first", "second"])
+            self.set("#model", "second")
+            self.until(lambda: self.run_script("return performance.getEntriesByName(location.origin + '/props?model=second').length"))
+            self.ask("What is 2 + 3?")
+            bodies = [json.loads(request["postData"]) for request in self.requests() if request["url"].endswith("chat/completions")]
+            self.assertEqual([body["model"] for body in bodies], ["second"])
 
     def test_edit_branch_and_compare(self):
         self.ask("What is 2 + 3?")
@@ -420,7 +445,7 @@ class WebTest(unittest.TestCase):
     def test_key_and_prefix(self):
         self.allowed_errors = ["401"]
         with Server(GLINT, "--api-key", "secret", "--api-prefix", "/llm", "--no-log-requests") as server:
-            self.assert_stayed_here()
+            self.requests()
             self.origin = server.url
             self.browser.get(server.url + "/llm/")
             self.one("dialog #api-key").send_keys("wrong", Keys.ENTER)

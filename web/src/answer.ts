@@ -27,10 +27,11 @@ export interface AnswerRun {
   finished: Promise<unknown>;
 }
 
-/** `onprogress` is called after each piece. */
-export function runAnswer(conversation: Conversation, message: Message, onprogress: (progress: Progress) => void): AnswerRun {
+/** `onprogress` is called after each piece. A message that is continued keeps its text. */
+export function runAnswer(conversation: Conversation, message: Message, isContinued: boolean, onprogress: (progress: Progress) => void): AnswerRun {
   const abort = new AbortController();
-  const finished = write(conversation, message, abort.signal, onprogress).then(
+  const path = pathTo(conversation, isContinued ? message.id : message.parent);
+  const finished = write(conversation, path, message, abort.signal, onprogress).then(
     () => undefined,
     (error: unknown) => {
       if (abort.signal.aborted) {
@@ -45,11 +46,11 @@ export function runAnswer(conversation: Conversation, message: Message, onprogre
   return { message, stop: () => abort.abort(), finished };
 }
 
-async function write(conversation: Conversation, message: Message, signal: AbortSignal, onprogress: (progress: Progress) => void): Promise<void> {
+async function write(conversation: Conversation, path: Message[], message: Message, signal: AbortSignal, onprogress: (progress: Progress) => void): Promise<void> {
   const { settings } = conversation;
   const body = {
     ...requestMembers(settings),
-    messages: toApiMessages(pathTo(conversation, message.parent), settings.system),
+    messages: toApiMessages(path, settings.system),
     stream: true,
     stream_options: { include_usage: true },
   };
@@ -68,6 +69,7 @@ async function write(conversation: Conversation, message: Message, signal: Abort
       const seconds = (now - begun - progress.firstTokenMs) / 1000;
       progress.tokensPerSecond = seconds > 0.05 ? (progress.tokens - 1) / seconds : 0;
     }
+    if (Array.isArray(event["warnings"])) message.warnings = event["warnings"].map(String);
     if (event["timings"]) readTimings(message, event["timings"] as Record<string, number>, progress.firstTokenMs);
     if (choice?.finish_reason) message.ending = choice.finish_reason === "length" ? "length" : "done";
     onprogress(progress);

@@ -62,8 +62,23 @@ export function postJson(path: string, body: unknown, signal?: AbortSignal): Pro
   return request(path, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" }, ...(signal && { signal }) });
 }
 
+export interface Model {
+  name: string;
+  isLoaded: boolean;
+}
+
+export async function fetchModels(): Promise<Model[]> {
+  const list = (await (await request("v1/models")).json()).data as { id: string; status?: { value?: string } }[];
+  return list.map(({ id, status }) => ({ name: id, isLoaded: status?.value !== "unloaded" }));
+}
+
+export function modelQuery(model: string): string {
+  return model ? `?model=${encodeURIComponent(model)}` : "";
+}
+
 export interface Properties {
   model: string;
+  isSleeping: boolean; // not in memory: the next answer has it loaded
   nCtx: number;
   defaults: Record<string, number>;
   origins: Record<string, string>;
@@ -71,11 +86,12 @@ export interface Properties {
   build: string;
 }
 
-export async function fetchProperties(): Promise<Properties> {
-  const props = await (await request("props")).json();
+export async function fetchProperties(name: string): Promise<Properties> {
+  const props = await (await request("props" + modelQuery(name))).json();
   const generation = props.default_generation_settings ?? {};
   return {
     model: String(props.model_alias ?? "model"),
+    isSleeping: props.is_sleeping === true,
     nCtx: Number(generation.n_ctx ?? 0),
     defaults: generation.params ?? {},
     origins: props.sampling_origins ?? {},
@@ -84,16 +100,16 @@ export async function fetchProperties(): Promise<Properties> {
   };
 }
 
-export async function countTokens(content: string, signal?: AbortSignal, withSpecial = false): Promise<number> {
-  const answer = await (await postJson("tokenize", { content, parse_special: withSpecial }, signal)).json();
+export async function countTokens(content: string, model: unknown, signal?: AbortSignal, withSpecial = false): Promise<number> {
+  const answer = await (await postJson("tokenize", { content, model, parse_special: withSpecial }, signal)).json();
   return (answer.tokens as unknown[]).length;
 }
 
 /** Of the whole prompt that the model would be given for these messages. */
 export async function countPrompt(messages: unknown[], members: Record<string, unknown>, signal: AbortSignal): Promise<number> {
-  const { tools, thinking } = members;
-  const rendered = await (await postJson("apply-template", { messages, tools, thinking }, signal)).json();
-  return countTokens(String(rendered.prompt), signal, true);
+  const { model, tools, thinking } = members;
+  const rendered = await (await postJson("apply-template", { messages, model, tools, thinking }, signal)).json();
+  return countTokens(String(rendered.prompt), model, signal, true);
 }
 
 export async function pdfText(file: Blob): Promise<string> {

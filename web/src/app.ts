@@ -2,7 +2,7 @@
 //
 // What the page knows and can do: conversations, which is shown, which answers are being written. Views call its
 // methods and listen for what changed; it knows no elements.
-import { ApiError, fetchProperties, type Properties } from "./api";
+import { ApiError, fetchModels, fetchProperties, type Model, type Properties } from "./api";
 import { runAnswer, type AnswerRun, type Progress } from "./answer";
 import { addMessage, newConversation, shownPath, kRoot, type Attachment, type Conversation, type Message } from "./conversation";
 import { ConversationStore } from "./storage";
@@ -22,6 +22,7 @@ export class App {
   conversations: Conversation[] = [];
   current: Conversation = newConversation();
   server: Properties | null = null;
+  models: Model[] = [];
   serverFault = "";
   fieldFault: { field: FieldName; text: string } | null = null;
   private readonly runs = new Map<string, Run>();
@@ -59,7 +60,10 @@ export class App {
   /** Asks until the model is loaded. */
   async connect(): Promise<void> {
     try {
-      this.server = await fetchProperties();
+      this.models = await fetchModels();
+      const { settings } = this.current;
+      if (!this.models.some(({ name }) => name === settings.model)) settings.model = ""; // of another server
+      this.server = await fetchProperties(settings.model);
       this.serverFault = "";
     } catch (error) {
       this.server = null;
@@ -78,9 +82,17 @@ export class App {
   }
 
   open(conversation: Conversation): void {
+    const isOtherModel = conversation.settings.model !== this.current.settings.model;
     this.current = conversation;
     this.fieldFault = null;
     this.changed("conversation", "list", "settings");
+    if (isOtherModel) void this.connect();
+  }
+
+  chooseModel(name: string): void {
+    this.current.settings.model = name;
+    this.settingsChanged();
+    void this.connect();
   }
 
   rename(conversation: Conversation, title: string): void {
@@ -136,13 +148,23 @@ export class App {
     this.answer(parent);
   }
 
+  /** Goes on with an answer that was cut off. */
+  continue(message: Message): void {
+    if (this.run) return;
+    delete message.ending;
+    this.write(message, true);
+  }
+
   private answer(parent: string): void {
+    this.write(addMessage(this.current, parent, "assistant", ""), false);
+  }
+
+  private write(message: Message, isContinued: boolean): void {
     const conversation = this.current;
-    const message = addMessage(conversation, parent, "assistant", "");
     this.setFieldFault(null);
     const progress: Progress = { firstTokenMs: 0, tokens: 0, tokensPerSecond: 0 };
     let kept = performance.now();
-    const answer = runAnswer(conversation, message, (now) => {
+    const answer = runAnswer(conversation, message, isContinued, (now) => {
       Object.assign(progress, now);
       if (performance.now() - kept > kKeepMs && this.conversations.includes(conversation)) {
         kept = performance.now();
@@ -155,6 +177,7 @@ export class App {
     void answer.finished.then((error) => {
       this.runs.delete(conversation.id);
       if (error instanceof ApiError && error.status === 401) this.changed("key");
+      else if (this.server?.isSleeping) void this.connect(); // now it is loaded
       this.blameField(conversation, error);
       if (this.conversations.includes(conversation)) this.save(conversation);
       this.changed("conversation", "list");

@@ -13,7 +13,8 @@ const kCountDelayMs = 350;
 
 export class Composer {
   private readonly area = h("textarea", { rows: 1, placeholder: "Write a message", "aria-label": "Message", id: "message" });
-  private readonly tray = new FileTray(() => this.countSoon());
+  // Counting would have a model loaded that is not: then there is no count.
+  private readonly tray = new FileTray(() => this.countSoon(), () => (this.app.server?.isSleeping ? undefined : this.app.current.settings.model));
   private readonly picker = h("input", { type: "file", multiple: true, hidden: true, "aria-label": "Files", id: "files" });
   private readonly send = h("button", { type: "submit", class: "send", "aria-label": "Send", title: "Send (Enter)" }, icon("send"));
   private readonly stop = h("button", { type: "button", class: "send stop", "aria-label": "Stop", title: "Stop (Escape)", hidden: true }, icon("stop"));
@@ -96,7 +97,7 @@ export class Composer {
 
   private countSoon(): void {
     window.clearTimeout(this.timer);
-    if (this.app.server && !this.app.run) this.timer = window.setTimeout(() => void this.showCount(), kCountDelayMs);
+    if (this.app.server && !this.app.server.isSleeping && !this.app.run) this.timer = window.setTimeout(() => void this.showCount(), kCountDelayMs);
   }
 
   /** Tokens of the whole prompt as it would be sent now. */

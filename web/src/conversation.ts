@@ -40,6 +40,7 @@ export interface Message {
   attachments?: Attachment[];
   ending?: Ending; // none: being written
   error?: string;
+  warnings?: string[]; // of what the server left aside
   timings?: Timings;
   model?: string;
   isJson?: boolean; // bound to a schema

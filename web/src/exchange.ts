@@ -114,6 +114,8 @@ function readMessage(given: Fields): Message {
     return { name: text(attachment["name"]), text: text(attachment["text"]) };
   });
   if (attachments.length) message.attachments = attachments;
+  const warnings = array(given["warnings"]).map(text).filter(Boolean);
+  if (warnings.length) message.warnings = warnings;
   const timings = object(given["timings"]);
   if (Object.keys(timings).length) {
     const names: (keyof Timings)[] = ["cached", "prompt", "promptMs", "predicted", "predictedMs", "firstTokenMs"];

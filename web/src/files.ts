@@ -15,7 +15,7 @@ export class FileTray {
   private files: Attachment[] = [];
   private nReading = 0;
 
-  constructor(private readonly onchange: () => void) {
+  constructor(private readonly onchange: () => void, private readonly model: () => string | undefined) {
     this.draw();
   }
 
@@ -51,8 +51,10 @@ export class FileTray {
   }
 
   private async count(attachment: Attachment): Promise<void> {
+    const model = this.model();
+    if (model === undefined) return;
     try {
-      attachment.tokens = await countTokens(attachment.text);
+      attachment.tokens = await countTokens(attachment.text, model || undefined);
       this.draw();
     } catch {
       // The count is a courtesy; sending says what is wrong.
@@ -67,7 +69,7 @@ export class FileTray {
         this.draw();
         this.onchange();
       });
-      return h("span", { class: "chip" }, icon("file"), h("span", { class: "name" }, file.name), h("small", {}, file.tokens === undefined ? "…" : `${formatCount(file.tokens)} tokens`), remove);
+      return h("span", { class: "chip" }, icon("file"), h("span", { class: "name" }, file.name), h("small", {}, file.tokens === undefined ? "" : `${formatCount(file.tokens)} tokens`), remove);
     }), this.nReading ? h("span", { class: "chip" }, "Reading…") : null);
   }
 }

@@ -2,7 +2,7 @@
 //
 // How the server is doing: of the answer that is written or was last, and of the machine by /metrics. It asks once a
 // second while something runs and the page is seen, else rarely.
-import { request } from "./api";
+import { modelQuery, request } from "./api";
 import type { App } from "./app";
 import { shownPath } from "./conversation";
 import { fill, formatCount, h } from "./dom";
@@ -42,7 +42,7 @@ export class LivePanel {
     window.clearTimeout(this.timer);
     if (!document.hidden && this.isShown() && this.app.server) {
       try {
-        this.load = readMetrics(await (await request("metrics")).text());
+        this.load = readMetrics(await (await request("metrics" + modelQuery(this.app.current.settings.model))).text());
       } catch {
         this.load = null; // switched off, or no server
       }

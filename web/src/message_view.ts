@@ -78,13 +78,14 @@ export class MessageView {
     if (message.error) {
       const again = h("button", { type: "button", class: "button", onclick: () => this.app.retry(message) }, icon("retry"), "Try again");
       fill(this.fault, h("div", { class: "fault", role: "alert" }, icon("warning"), h("p", {}, message.error), again));
-    } else if (message.ending === "length") {
-      fill(this.fault, h("p", { class: "muted note" }, "Cut off: the longest answer or the context was reached."));
-    } else if (message.ending === "stopped") {
-      fill(this.fault, h("p", { class: "muted note" }, "Stopped."));
-    } else {
-      this.fault.replaceChildren();
+      return;
     }
+    const isCut = message.ending === "length" || message.ending === "stopped";
+    const why = message.ending === "length" ? "Cut off: the longest answer or the context was reached." : "Stopped.";
+    // Thinking counts as done once there is text; what is bound to a schema begins anew.
+    const goOn = message.content && !message.calls && !message.isJson
+      ? h("button", { type: "button", class: "text-button continue", onclick: () => this.app.continue(message) }, "Go on") : null;
+    fill(this.fault, isCut ? h("p", { class: "muted" }, why, goOn) : null, ...(message.warnings ?? []).map((warning) => h("p", { class: "muted" }, icon("warning"), warning)));
   }
 
   private showQuestion(): void {

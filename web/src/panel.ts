@@ -45,7 +45,7 @@ export class SettingsPanel {
       section("schema", "Answer as JSON", h("p", { class: "hint" }, "A JSON schema that the answer is bound to."), this.jsonField("schema", "JSON schema", kSchemaExample)),
       section("tools", "Tools", h("p", { class: "hint" }, "Functions that the model may call. Not together with a schema."), this.jsonField("tools", "Tools", kToolsExample)),
       h("button", { type: "button", class: "button wide", id: "reset-settings", onclick: () => {
-        this.app.current.settings = { ...defaultSettings(), thinking: settings.thinking };
+        this.app.current.settings = { ...defaultSettings(), model: settings.model, thinking: settings.thinking };
         this.draw();
         this.app.settingsChanged();
       } }, "Reset all"),

@@ -20,6 +20,7 @@ export type NumberName = typeof numberFields[number]["name"];
 export type Thinking = "auto" | "on" | "off";
 
 export interface Settings {
+  model: string; // of several; empty: the server's choice
   system: string;
   thinking: Thinking;
   numbers: Partial<Record<NumberName, number>>;
@@ -29,7 +30,7 @@ export interface Settings {
 }
 
 export function defaultSettings(): Settings {
-  return { system: "", thinking: "auto", numbers: {}, stop: "", schema: "", tools: "" };
+  return { model: "", system: "", thinking: "auto", numbers: {}, stop: "", schema: "", tools: "" };
 }
 
 export type FieldName = "schema" | "tools";
@@ -69,6 +70,7 @@ export function fieldFault(field: FieldName, text: string): string {
 /** Members of a chat request. Throws SettingsError for a field that is no JSON. */
 export function requestMembers(settings: Settings): Record<string, unknown> {
   const members: Record<string, unknown> = { ...settings.numbers };
+  if (settings.model) members["model"] = settings.model;
   const stop = settings.stop.split("\n").filter((line) => line !== "");
   if (stop.length) members["stop"] = stop;
   if (settings.thinking !== "auto") members["thinking"] = settings.thinking === "on";
@@ -102,7 +104,7 @@ export function readSettings(value: unknown): Settings {
   const settings = defaultSettings();
   if (typeof value !== "object" || value === null) return settings;
   const given = value as Record<string, unknown>;
-  for (const name of ["system", "stop", "schema", "tools"] as const) {
+  for (const name of ["model", "system", "stop", "schema", "tools"] as const) {
     const text = given[name];
     if (typeof text === "string") settings[name] = text;
   }

@@ -129,10 +129,16 @@ function ageName(time: number): string {
 export function toolbar(app: App, openList: () => void, newChat: () => void, ...more: Node[]): HTMLElement {
   const title = h("h1", { class: "conversation-title" });
   const state = h("p", { class: "server-state", role: "status" });
+  const model: HTMLSelectElement = h("select", { id: "model", "aria-label": "Model", hidden: true, onchange: () => app.chooseModel(model.value) });
   const update = (): void => {
     title.textContent = app.current.messages.length ? app.current.title : "New chat";
     document.title = app.current.messages.length ? `${app.current.title} – glint` : "glint";
     state.textContent = app.server?.model ?? app.serverFault;
+    // With several models the name is where one is chosen.
+    model.hidden = app.server === null || app.models.length < 2;
+    state.hidden = !model.hidden;
+    fill(model, ...app.models.map(({ name, isLoaded }) => h("option", { value: name }, isLoaded ? name : `${name} (not loaded)`)));
+    model.value = app.current.settings.model || (app.server?.model ?? "");
     state.classList.toggle("bad", app.server === null && app.serverFault !== "");
   };
   app.on("conversation", update);
@@ -140,6 +146,6 @@ export function toolbar(app: App, openList: () => void, newChat: () => void, ...
   update();
   return h("header", { class: "toolbar" },
     iconButton("menu", "Conversations", openList, { id: "toggle-list", "aria-controls": "sidebar" }),
-    h("div", { class: "titles" }, title, state),
+    h("div", { class: "titles" }, title, state, model),
     iconButton("plus", "New chat", newChat, { class: "icon-button narrow-only" }), ...more);
 }
