@@ -254,6 +254,7 @@ class WebTest(unittest.TestCase):
         self.set("#set-temperature", "1.5")
         self.click(".message.assistant .retry")
         self.until(lambda: self.is_over() and self.texts(".message.assistant .count") == ["2/2"])
+        self.assertLess(self.run_script("return Math.max(...[...document.querySelectorAll('.messages footer')].map((e) => e.offsetHeight))"), 60)
         self.click(".message.assistant .compare")
         bodies = self.until(lambda: self.texts("dialog .column-body"))
         self.assertEqual(len(bodies), 2)

@@ -2,7 +2,7 @@
 //
 // Lets the model write an answer into a message, piece by piece.
 import { ApiError, postJson, toApiError } from "./api";
-import { pathTo, toApiMessages, type Conversation, type Message } from "./conversation";
+import { pathTo, toApiMessages, type Conversation, type Message, type Timings } from "./conversation";
 import { readEvents } from "./event_stream";
 import { explain } from "./explain";
 import { requestMembers } from "./settings";
@@ -31,11 +31,13 @@ export interface AnswerRun {
 export function runAnswer(conversation: Conversation, message: Message, isContinued: boolean, onprogress: (progress: Progress) => void): AnswerRun {
   const abort = new AbortController();
   const path = pathTo(conversation, isContinued ? message.id : message.parent);
-  const finished = write(conversation, path, message, abort.signal, onprogress).then(
+  const progress: Progress = { firstTokenMs: 0, tokens: 0, tokensPerSecond: 0 };
+  const finished = write(conversation, path, message, abort.signal, progress, onprogress).then(
     () => undefined,
     (error: unknown) => {
       if (abort.signal.aborted) {
         message.ending = "stopped";
+        message.timings = timingsOf(progress);
         return undefined;
       }
       message.ending = "error";
@@ -46,7 +48,7 @@ export function runAnswer(conversation: Conversation, message: Message, isContin
   return { message, stop: () => abort.abort(), finished };
 }
 
-async function write(conversation: Conversation, path: Message[], message: Message, signal: AbortSignal, onprogress: (progress: Progress) => void): Promise<void> {
+async function write(conversation: Conversation, path: Message[], message: Message, signal: AbortSignal, progress: Progress, onprogress: (progress: Progress) => void): Promise<void> {
   const { settings } = conversation;
   const body = {
     ...requestMembers(settings),
@@ -56,7 +58,6 @@ async function write(conversation: Conversation, path: Message[], message: Messa
   };
   message.isJson = "response_format" in body;
   const begun = performance.now();
-  const progress: Progress = { firstTokenMs: 0, tokens: 0, tokensPerSecond: 0 };
   const response = await postJson("v1/chat/completions", body, signal);
   for await (const event of readEvents(response)) {
     if ("error" in event) throw toApiError(event, 500);
@@ -89,6 +90,12 @@ function add(message: Message, delta: Delta): boolean {
     call.arguments += piece.function?.arguments ?? "";
   }
   return Boolean(delta.reasoning_content || delta.content || delta.tool_calls?.length);
+}
+
+/** Of an answer whose end, where the server's numbers stand, never came. */
+function timingsOf({ tokens, tokensPerSecond, firstTokenMs }: Progress): Timings {
+  const predictedMs = tokensPerSecond > 0 ? (1000 * tokens) / tokensPerSecond : 0;
+  return { cached: 0, prompt: 0, promptMs: 0, predicted: tokens, predictedMs, firstTokenMs };
 }
 
 function readTimings(message: Message, timings: Record<string, number>, firstTokenMs: number): void {

@@ -12,7 +12,7 @@ export function openComparison(versions: Message[], shown: Message): void {
   const other = at > 0 ? at - 1 : 1;
   const columns = h("div", { class: "columns" }, column(versions, Math.min(at, other), "First version"), column(versions, Math.max(at, other), "Second version"));
   const close = iconButton("close", "Close", () => dialog.close());
-  const dialog = openDialog("compare", "Compare versions", h("header", {}, h("h2", {}, "Compare versions"), close), columns);
+  const dialog = openDialog("comparison", "Compare versions", h("header", {}, h("h2", {}, "Compare versions"), close), columns);
 }
 
 function column(versions: Message[], chosen: number, label: string): HTMLElement {

@@ -77,12 +77,12 @@ export class LivePanel {
       fact("Speed", speed ? `${speed.toFixed(speed < 10 ? 1 : 0)}` : "–", "tok/s"),
       fact("First token", first ? (first < 1000 ? `${first.toFixed(0)}` : (first / 1000).toFixed(1)) : "–", first < 1000 ? "ms" : "s"),
       fact("Written", written ? formatCount(written) : "–", "tokens"),
-      fact("Prompt", timings ? formatCount(read) : "–", "tokens"),
-      fact("Cached", timings ? formatCount(timings.cached) : "–", "tokens"),
+      fact("Prompt", read && timings ? formatCount(read) : "–", "tokens"),
+      fact("Cached", read && timings ? formatCount(timings.cached) : "–", "tokens"),
       fact("Queue", this.load ? `${this.load.running}/${this.load.slots}` : "–", this.load?.waiting ? `running, ${this.load.waiting} wait` : "running")),
       meter("Context", read + written, nCtx, nCtx ? `${formatCount(read + written)} of ${formatCount(nCtx)} tokens` : "–"),
       this.load ? meter("Cache in use", this.load.cacheShare, 1, `${(100 * this.load.cacheShare).toFixed(0)} %`) : null,
-      this.speeds.length > 1 ? sparkline(this.speeds) : null);
+      this.speeds.length > 4 ? sparkline(this.speeds) : null);
   }
 }
 
