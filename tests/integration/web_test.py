@@ -127,7 +127,7 @@ class WebTest(unittest.TestCase):
         return self.browser.execute_script(script, *values)
 
     def until(self, condition):
-        return WebDriverWait(self.browser, 20, 0.03).until(lambda _: condition())
+        return WebDriverWait(self.browser, 60, 0.03).until(lambda _: condition())
 
     def all(self, selector):
         return self.browser.find_elements(By.CSS_SELECTOR, selector)
@@ -173,9 +173,11 @@ class WebTest(unittest.TestCase):
         self.one(".message.assistant footer .actions")
 
     def assert_contrast(self):
-        n, poor = self.run_script(CONTRAST)
-        self.assertGreater(n, 40)
-        self.assertEqual(poor, [])
+        for scheme in ("dark", "light"):
+            self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+            n, poor = self.run_script(CONTRAST)
+            self.assertGreater(n, 40)
+            self.assertEqual(poor, [], scheme)
 
     # The tests.
 
@@ -274,6 +276,7 @@ class WebTest(unittest.TestCase):
         self.assertIn("objekt", self.text("#fault-schema"))
         self.assertEqual(self.one("#set-schema").get_attribute("aria-invalid"), "true")
         self.picture("schema_fault")
+        self.assert_contrast()
         schema = {"type": "object", "properties": {"sum": {"type": "integer", "minimum": 0, "maximum": 99}}, "required": ["sum"], "additionalProperties": False}
         self.set("#set-schema", json.dumps(schema))
         self.click(".fault button")
@@ -288,6 +291,7 @@ class WebTest(unittest.TestCase):
         self.assertEqual(self.texts(".call h3"), ["get_weather"])
         self.assertEqual(json.loads(self.text(".call pre")), {"city": "Paris"})
         self.picture("tool_call")
+        self.assert_contrast()
         self.one(".call textarea").send_keys("18 degrees")
         self.click(".calls [type=submit]")
         self.until(lambda: self.is_over() and len(self.all(".message.assistant")) == 2)
@@ -327,11 +331,10 @@ class WebTest(unittest.TestCase):
         self.assertEqual(self.texts(".message.assistant > .markdown .code-head span"), ["python"])
         self.assertEqual(self.run_script("return getComputedStyle(document.querySelector('td[align=right]')).textAlign"), "right")
         self.run_script("document.querySelector('.transcript').scrollTop = 0")
-        self.picture("markdown_light")
         self.assert_contrast()
+        self.picture("markdown_light")
         self.show(1360, 900, "dark")
         self.picture("markdown_dark")
-        self.assert_contrast()
         ground = "return getComputedStyle(document.body).backgroundColor"
         dark = self.run_script(ground)
         self.click("#theme")  # from the system's to light
@@ -361,6 +364,7 @@ class WebTest(unittest.TestCase):
         self.assertEqual(self.run_script(TOO_WIDE), [])
         self.click("#toggle-panel")
         self.picture("phone_settings")
+        self.assert_contrast()
         self.assertTrue(self.run_script(fits))
         self.type(Keys.ESCAPE)
         self.assertFalse(self.one("#panel").is_displayed())
@@ -412,6 +416,7 @@ class WebTest(unittest.TestCase):
         self.until(lambda: any("dropped.txt" in chip for chip in self.texts(".tray .chip")))
         self.until(lambda: self.text(".composer .count"))
         self.picture("files")
+        self.assert_contrast()
         self.click('[aria-label="Remove page.pdf"]') if shutil.which("pdftotext") else None
         self.ask("What is 2 + 3?")
         self.assertEqual(len(self.all(".message.user .file")), 2)

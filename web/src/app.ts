@@ -9,8 +9,9 @@ import { ConversationStore } from "./storage";
 import { SettingsError, type FieldName } from "./settings";
 
 /** conversation: another is shown, or its messages changed; list: titles and order; progress: an answer grew;
-    settings: of the shown conversation; server: properties, or that they cannot be had; key: the server wants one. */
-export type Change = "conversation" | "list" | "progress" | "settings" | "server" | "key" | "field-fault";
+    settings: of the shown conversation; server: properties, or that they cannot be had; key: the server wants one;
+    unkept: the browser did not store a conversation. */
+export type Change = "conversation" | "list" | "progress" | "settings" | "server" | "key" | "field-fault" | "unkept";
 
 const kKeepMs = 2000; // an answer that grows is kept so often, in case the page is closed
 
@@ -168,7 +169,7 @@ export class App {
       Object.assign(progress, now);
       if (performance.now() - kept > kKeepMs && this.conversations.includes(conversation)) {
         kept = performance.now();
-        void this.store.put(conversation);
+        this.keep(conversation);
       }
       this.changed("progress");
     });
@@ -219,7 +220,10 @@ export class App {
   private save(conversation: Conversation): void {
     if (!this.conversations.includes(conversation)) this.conversations.push(conversation);
     this.sort();
-    void this.store.put(conversation);
+    this.keep(conversation);
+  }
+  private keep(conversation: Conversation): void {
+    this.store.put(conversation).catch(() => this.changed("unkept"));
   }
   private sort(): void {
     this.conversations.sort((a, b) => b.updated - a.updated);

@@ -63,7 +63,8 @@ export class Composer {
   }
 
   private onKey(event: KeyboardEvent): void {
-    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+    // The keyboards of phones have no Shift+Enter; there the button sends.
+    if (event.key === "Enter" && !event.shiftKey && !event.isComposing && !matchMedia("(pointer: coarse)").matches) {
       event.preventDefault();
       this.submit();
     } else if (event.key === "ArrowUp" && !this.area.value) {

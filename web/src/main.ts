@@ -102,6 +102,7 @@ async function main(): Promise<void> {
       app.stop();
     }
   });
+  app.on("unkept", () => notify("The browser could not store this conversation; its space may be full. Export it to keep it."));
   app.on("key", () => askForKey(app));
   app.on("server", () => void live.poll());
   if (!app.store.isLasting) notify("This browser keeps nothing for pages; conversations last until you leave.");
