@@ -5,6 +5,8 @@
 
 namespace glint::server {
 
-std::span<const WebFile> web_files() { return {}; }
+std::span<const WebFile> web_files() {
+  return {};
+}
 
 }  // namespace glint::server

@@ -27,10 +27,11 @@ std::string text_of(const PdfTextOptions& options, const std::string& pdf, const
     case End::kNotFound:
       throw ApiError::disabled("the server has no pdftotext; install poppler-utils there, or paste the text");
     case End::kTimeout:
-      throw ApiError::invalid(fmt::format("reading this PDF took longer than {} s; give fewer pages", options.most_seconds));
+      throw ApiError::invalid(
+          fmt::format("reading this PDF took longer than {} s; give fewer pages", options.most_seconds));
     case End::kTooMuchOutput:
-      throw ApiError::invalid(fmt::format("this PDF has more than {} MiB of text; give fewer pages",
-                                          options.most_text_bytes >> 20));
+      throw ApiError::invalid(
+          fmt::format("this PDF has more than {} MiB of text; give fewer pages", options.most_text_bytes >> 20));
     case End::kCancelled:
       throw ApiError::unavailable("the server is stopping");
     case End::kKilled:

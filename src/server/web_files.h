@@ -10,11 +10,11 @@
 namespace glint::server {
 
 struct WebFile {
-  std::string_view name;          // the last part of its path; "" for the page itself
+  std::string_view name;  // the last part of its path; "" for the page itself
   std::string_view content_type;
-  std::string_view etag;          // quoted, of the content
+  std::string_view etag;  // quoted, of the content
   std::string_view bytes;
-  bool is_gzip = false;           // whether `bytes` are packed; fonts are so by themselves
+  bool is_gzip = false;  // whether `bytes` are packed; fonts are so by themselves
 };
 
 /// Empty when the page was not built.

@@ -62,7 +62,8 @@ HttpResponse file_response(const WebFile& file, const HttpRequest& request) {
   add_security_headers(response);
   response.headers.emplace_back("ETag", file.etag);
   // Names of all files but the page itself change with what is in them.
-  response.headers.emplace_back("Cache-Control", file.name.empty() ? "no-cache" : "public, max-age=31536000, immutable");
+  response.headers.emplace_back("Cache-Control",
+                                file.name.empty() ? "no-cache" : "public, max-age=31536000, immutable");
   if (file.is_gzip) response.headers.emplace_back("Vary", "Accept-Encoding");
   if (names_etag(request.header("if-none-match"), file.etag)) {
     response.status = 304;
@@ -117,7 +118,8 @@ std::string unpack_gzip(std::string_view packed) {
   constexpr std::string_view kMagic("\x1f\x8b\x08\x00", 4);
   GLINT_CHECK(packed.size() > kHeader + kTrailer && packed.starts_with(kMagic));
   size_t n_bytes = 0;
-  for (size_t i = 0; i < 4; ++i) n_bytes |= size_t{static_cast<unsigned char>(packed[packed.size() - 4 + i])} << (8 * i);
+  for (size_t i = 0; i < 4; ++i)
+    n_bytes |= size_t{static_cast<unsigned char>(packed[packed.size() - 4 + i])} << (8 * i);
   constexpr size_t kMostPerByte = 1032;  // that deflate can reach
   GLINT_CHECK(n_bytes <= packed.size() * kMostPerByte);
   std::string bytes(n_bytes, '\0');

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Serves the web page: "/" and "/web/NAME", packed or not as the client takes it, with ETags, and with the headers that
-// confine the page to this server and to scripts of its own (docs/WEB_PAGE.md). Needs no model and no key: the page asks
-// for the key itself. Called by server/application. Tested by tests/unit/server/web_page_test.cpp.
+// confine the page to this server and to scripts of its own (docs/WEB_PAGE.md). Needs no model and no key: the page
+// asks for the key itself. Called by server/application. Tested by tests/unit/server/web_page_test.cpp.
 #pragma once
 
 #include <optional>

@@ -29,5 +29,5 @@ export function notify(text: string, action?: { label: string; run: () => void }
   document.body.appendChild(notice);
   shown = notice;
   announce(action ? `${text}. ${action.label} is possible.` : text);
-  setTimeout(() => notice.remove(), 8000);
+  setTimeout(() => notice.remove(), action ? 10_000 : 5000);
 }

@@ -50,8 +50,10 @@ TEST(WebPage, IsPackedForThoseWhoTakeIt) {
 }
 
 TEST(WebPage, ReadsAcceptEncoding) {
-  for (const char* yes : {"gzip", "br, gzip", "*", " gzip ; q=0.001", "gzip;q=1"}) EXPECT_TRUE(accepts_gzip(yes)) << yes;
-  for (const char* no : {"", "br", "gzip;q=0", "gzip; q=0.000", "gzipped", "identity"}) EXPECT_FALSE(accepts_gzip(no)) << no;
+  for (const char* yes : {"gzip", "br, gzip", "*", " gzip ; q=0.001", "gzip;q=1"})
+    EXPECT_TRUE(accepts_gzip(yes)) << yes;
+  for (const char* no : {"", "br", "gzip;q=0", "gzip; q=0.000", "gzipped", "identity"})
+    EXPECT_FALSE(accepts_gzip(no)) << no;
 }
 
 TEST(WebPage, IsNotSentTwice) {
@@ -82,7 +84,8 @@ TEST(WebPage, IsConfined) {
 }
 
 TEST(WebPage, LeavesOtherPathsAlone) {
-  for (const char* path : {"/web", "/web/", "/web/b", "/web/../", "/props", "/web/a.woff2/"}) EXPECT_EQ(open(path).status, 0) << path;
+  for (const char* path : {"/web", "/web/", "/web/b", "/web/../", "/props", "/web/a.woff2/"})
+    EXPECT_EQ(open(path).status, 0) << path;
   HttpRequest request = get("/");
   request.method = "POST";
   EXPECT_FALSE(WebPage(kFiles).answer(request).has_value());
