@@ -13,6 +13,7 @@ import { SettingsError, type FieldName } from "./settings";
     unkept: the browser did not store a conversation. */
 export type Change = "conversation" | "list" | "progress" | "settings" | "server" | "key" | "field-fault" | "unkept";
 
+const kReconnectMs = 1500;
 const kKeepMs = 2000; // an answer that grows is kept so often, in case the page is closed
 
 export interface Run extends AnswerRun {
@@ -26,6 +27,7 @@ export class App {
   models: Model[] = [];
   serverFault = "";
   fieldFault: { field: FieldName; text: string } | null = null;
+  private reconnecting = 0;
   private readonly runs = new Map<string, Run>();
   private readonly listeners = new Map<Change, (() => void)[]>();
 
@@ -60,6 +62,7 @@ export class App {
 
   /** Asks until the model is loaded. */
   async connect(): Promise<void> {
+    window.clearTimeout(this.reconnecting);
     try {
       this.models = await fetchModels();
       const { settings } = this.current;
@@ -71,7 +74,7 @@ export class App {
       const status = error instanceof ApiError ? error.status : -1;
       if (status === 401) this.changed("key");
       this.serverFault = status === 401 ? "The server wants an API key" : status === 503 ? "The model is being loaded…" : "The server cannot be reached";
-      if (status !== 401) setTimeout(() => void this.connect(), 1500);
+      if (status !== 401) this.reconnecting = window.setTimeout(() => void this.connect(), kReconnectMs);
     }
     this.changed("server");
   }

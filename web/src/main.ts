@@ -98,7 +98,7 @@ async function main(): Promise<void> {
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
       event.preventDefault();
       sidebar.newChat();
-    } else if (event.key === "Escape" && !document.querySelector("dialog[open]") && !closeDrawers()) {
+    } else if (event.key === "Escape" && !event.isComposing && !document.querySelector("dialog[open]") && !closeDrawers()) {
       app.stop();
     }
   });

@@ -80,10 +80,8 @@ export class SettingsPanel {
     const { settings } = this.app.current;
     const area = h("textarea", { id: `set-${name}`, rows, placeholder: hint, "aria-label": label });
     area.value = settings[name];
-    area.addEventListener("change", () => {
-      settings[name] = area.value;
-      this.app.settingsChanged();
-    });
+    area.addEventListener("input", () => (settings[name] = area.value));
+    area.addEventListener("change", () => this.app.settingsChanged());
     const isShownByTitle = name === "system";
     return h("div", { class: "field" }, isShownByTitle ? null : h("label", { for: `set-${name}` }, label), area);
   }
@@ -97,11 +95,11 @@ export class SettingsPanel {
       fault.textContent = fieldFault(name, area.value);
       area.setAttribute("aria-invalid", String(fault.textContent !== ""));
     };
-    area.addEventListener("input", check);
-    area.addEventListener("change", () => {
+    area.addEventListener("input", () => {
       settings[name] = area.value;
-      this.app.settingsChanged();
+      check();
     });
+    area.addEventListener("change", () => this.app.settingsChanged());
     check();
     return h("div", { class: "field" }, area, fault);
   }

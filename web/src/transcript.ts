@@ -38,13 +38,15 @@ export class Transcript {
   private sync(): void {
     const { current, run } = this.app;
     const path = shownPath(current);
-    if (current.id !== this.shownId) {
+    const hadFocus = this.list.contains(document.activeElement);
+    const isOther = current.id !== this.shownId;
+    if (isOther) {
       this.shownId = current.id;
       this.views = [];
-      this.follows = true;
+      this.narrator = null;
     }
     const known = new Map(this.views.map((view) => [view.message, view]));
-    const grew = path.length > 0 && !known.has(path[path.length - 1]!);
+    const hasBegun = run !== undefined && !known.has(run.message);
     this.views = path.map((message) => known.get(message) ?? new MessageView(this.app, message));
     const elements = this.views.map((view) => view.element);
     const isSame = elements.length === this.list.childElementCount && elements.every((element, i) => element === this.list.children[i]);
@@ -54,9 +56,10 @@ export class Transcript {
     this.list.hidden = path.length === 0;
     if (run) this.narrator ??= new Narrator();
     else this.endNarration();
-    if (grew || (this.follows && run)) this.scrollToEnd();
+    if (isOther || hasBegun || (this.follows && run)) this.scrollToEnd();
     // What had the focus is gone; on a phone the field would bring up the keyboard.
-    if (document.activeElement === document.body && matchMedia("(hover: hover)").matches) document.getElementById("message")?.focus();
+    const lostFocus = hadFocus && !this.list.contains(document.activeElement);
+    if (lostFocus && !matchMedia("(pointer: coarse)").matches) document.getElementById("message")?.focus();
   }
 
   /** One drawing a frame at most, and the longer it takes the rarer. */
