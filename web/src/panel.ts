@@ -108,9 +108,11 @@ export class SettingsPanel {
   private showServerFault(): void {
     const { fieldFault: found } = this.app;
     if (!found) return;
-    const fault = this.element.querySelector(`#fault-${found.field}`);
-    if (fault) fault.textContent = found.text;
+    const fault = this.element.querySelector(`#fault-${found.field}`)!;
+    fault.textContent = found.text;
     this.element.querySelector(`#set-${found.field}`)?.setAttribute("aria-invalid", "true");
+    this.element.querySelector<HTMLDetailsElement>(`[data-section="${found.field}"]`)!.open = true;
+    fault.parentElement?.scrollIntoView({ block: "center" });
   }
 }
 
