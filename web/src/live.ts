@@ -40,7 +40,7 @@ export class LivePanel {
   /** Also when the panel is opened. */
   async poll(): Promise<void> {
     window.clearTimeout(this.timer);
-    if (!document.hidden && this.isShown() && this.app.server) {
+    if (!document.hidden && this.isShown() && this.app.server && !this.app.server.isSleeping) {
       try {
         this.load = readMetrics(await (await request("metrics" + modelQuery(this.app.current.settings.model))).text());
       } catch {
