@@ -90,18 +90,24 @@ class WebTest(unittest.TestCase):
     def tearDown(self):
         self.assertEqual(self.run_script("return window.violations"), [])
         self.assertIsNone(self.run_script("return window.hacked ?? null"))
+        self.leave()
         for entry in self.browser.get_log("browser"):
             if entry["level"] == "SEVERE" and not any(text in entry["message"] for text in self.allowed_errors):
                 self.fail(entry["message"])
-        self.requests()
         self.assertGreater(self.n_requests, 0)  # else the watch saw nothing
 
     # What the tests are told with.
 
+    def leave(self):
+        """From now on nothing comes from this page."""
+        self.browser.get("about:blank")
+        self.requests()
+
     def requests(self):
         """Those since the last call, all to where the page came from."""
         messages = [json.loads(entry["message"])["message"] for entry in self.browser.get_log("performance")]
-        requests = [message["params"]["request"] for message in messages if message["method"] == "Network.requestWillBeSent"]
+        requests = [message["params"]["request"] for message in messages
+                    if message["method"] == "Network.requestWillBeSent" and message["params"]["request"]["url"] != "about:blank"]
         for request in requests:
             self.assertTrue(request["url"].startswith((self.origin, "blob:" + self.origin)), request)
         self.n_requests += len(requests)
@@ -231,7 +237,7 @@ class WebTest(unittest.TestCase):
 
     def test_several_models(self):
         with Server(GLINT, "--temp", "0", "-a", "first,second") as server:
-            self.requests()
+            self.leave()
             self.open(server.url)
             self.until(lambda: self.all("#model option"))
             self.assertEqual(self.texts("#model option"), ["first", "second"])
@@ -451,7 +457,7 @@ class WebTest(unittest.TestCase):
     def test_key_and_prefix(self):
         self.allowed_errors = ["401"]
         with Server(GLINT, "--api-key", "secret", "--api-prefix", "/llm", "--no-log-requests") as server:
-            self.requests()
+            self.leave()
             self.origin = server.url
             self.browser.get(server.url + "/llm/")
             self.one("dialog #api-key").send_keys("wrong", Keys.ENTER)
