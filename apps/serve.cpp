@@ -197,6 +197,7 @@ void add_service_options(CLI::App& command, ServeOptions& options) {
   command.add_flag("--prefill-assistant,!--no-prefill-assistant", options.prefill, "continue a last message of the assistant (default)")->group(group);
   command.add_flag("--slots,!--no-slots", options.slots, "/slots (default)")->group(group);
   command.add_flag("--metrics,!--no-metrics", options.metrics, "/metrics (default)")->group(group);
+  command.add_flag("--ui,--webui,!--no-ui,!--no-webui", options.application.web_page, "the web page at / (default)")->group(group);
   command.add_flag("--log-requests,!--no-log-requests", options.log_requests, "one line a request on stderr, without its text (default)")->group(group);
 }
 

@@ -31,3 +31,14 @@ set_tests_properties(integration.smollm2 integration.jinja_differential integrat
 glint_script_test(serve serve_test.py $<TARGET_FILE:glint>)
 glint_script_test(clients ../clients/clients_test.py $<TARGET_FILE:glint>)
 set_tests_properties(integration.serve integration.clients PROPERTIES LABELS slow)
+
+# The web page: its types, and itself in a browser; Debian's Selenium belongs to Debian's Python.
+if(TARGET web_page_files)
+  find_program(GLINT_TSC tsc)
+  if(GLINT_TSC)
+    add_test(NAME integration.web_types COMMAND ${GLINT_TSC} -p ${CMAKE_SOURCE_DIR}/web/src)
+  endif()
+  add_test(NAME integration.web COMMAND /usr/bin/python3 ${CMAKE_SOURCE_DIR}/tests/integration/web_test.py
+    $<TARGET_FILE:glint> ${CMAKE_BINARY_DIR}/web/pictures)
+  set_tests_properties(integration.web PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600 ENVIRONMENT LLAMA_ARG_DEVICE=none LABELS slow)
+endif()

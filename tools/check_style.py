@@ -44,7 +44,7 @@ def main():
         path = ROOT / name
         if not path.is_file() or name.startswith(("tests/data/", "models/", "tests/fuzz/corpus")):
             continue
-        if path.suffix not in CODE | {".py", ".md", ".cmake", ".sh", ".txt"} and path.name not in {"Makefile", "run"}:
+        if path.suffix not in CODE | {".py", ".md", ".cmake", ".sh", ".txt", ".ts", ".css"} and path.name not in {"Makefile", "run"}:
             continue
         text = path.read_text(errors="replace")
         lines = text.split("\n")
@@ -59,7 +59,7 @@ def main():
                 problems.append(f"{name}:{number}: trailing blanks")
             if "\t" in line and path.suffix in CODE:
                 problems.append(f"{name}:{number}: tab")
-        if path.suffix in CODE or path.suffix in {".py", ".sh"}:
+        if path.suffix in CODE or path.suffix in {".py", ".sh", ".ts", ".css"}:
             if "SPDX-License-Identifier: Apache-2.0" not in "\n".join(lines[:3]):
                 problems.append(f"{name}:1: no SPDX line")
         if path.suffix in CODE and "tables/" not in name:

@@ -5,6 +5,7 @@
 
 #include "base/sha256.h"
 #include "server/endpoints.h"
+#include "server/pdf_text.h"
 
 namespace glint::server {
 namespace {
@@ -33,6 +34,7 @@ Application::Application(ApplicationOptions options) : options_(std::move(option
 void Application::set_service(std::shared_ptr<Service> service) {
   auto ready = std::make_shared<Ready>();
   ready->router = make_router(*service);
+  if (options_.web_page) add_pdf_endpoint(ready->router);
   ready->service = std::move(service);
   const std::lock_guard lock(mutex_);
   ready_ = std::move(ready);
@@ -57,6 +59,9 @@ Reply Application::answer(HttpRequest request) const {
       return error_reply(request.path, ApiError::not_found("all paths begin with " + options_.prefix));
     }
     request.path.erase(0, options_.prefix.size());
+  }
+  if (options_.web_page) {
+    if (std::optional<Reply> page = page_.answer(request)) return std::move(*page);
   }
   // A browser asks with OPTIONS before it sends the key.
   if (request.method == "OPTIONS") return {.response = {.status = 204}};

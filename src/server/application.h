@@ -11,6 +11,7 @@
 
 #include "server/router.h"
 #include "server/service.h"
+#include "server/web_page.h"
 
 namespace glint::server {
 
@@ -18,6 +19,7 @@ struct ApplicationOptions {
   std::vector<std::string> api_keys;  // none: everybody may ask
   std::vector<std::string> origins;   // whose pages may ask from a browser; "*": all; none: CORS is off
   std::string prefix;                 // before every path, as "/llm"
+  bool web_page = true;
 };
 
 class Application {
@@ -40,6 +42,7 @@ class Application {
   std::shared_ptr<const Ready> ready() const;
 
   ApplicationOptions options_;
+  WebPage page_;
   mutable std::mutex mutex_;
   std::shared_ptr<const Ready> ready_;  // null while the model loads
 };

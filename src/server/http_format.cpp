@@ -24,7 +24,7 @@ std::string format_head(const HttpResponse& response, Framing framing, bool keep
   const auto reason = boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(response.status));
   std::string head = fmt::format("HTTP/1.1 {} {}\r\n", response.status, std::string_view(reason.data(), reason.size()));
   append_header(head, "Server", "glint");
-  const bool has_body = response.status != 204;
+  const bool has_body = response.status != 204 && response.status != 304;
   if (has_body) append_header(head, "Content-Type", response.content_type);
   if (has_body && framing == Framing::kLength) append_header(head, "Content-Length", std::to_string(response.body.size()));
   if (framing == Framing::kChunked) append_header(head, "Transfer-Encoding", "chunked");
