@@ -32,14 +32,16 @@ struct Reading {
   }
 };
 
-/// Prompts that share nothing, so that the cache helps none of them; or all the same.
+/// Prompts that share nothing with each other or with those of tests with fewer or more, so that the cache helps none of
+/// them; or all the same.
 std::vector<int32_t> prompt_ids(const BatchedTest& test, int which, int n_vocab) {
-  std::mt19937 random(test.shared_prompt ? 1 : static_cast<uint32_t>(which) + 1);
+  const int first = test.n_requests * (test.n_requests - 1) / 2 + which;
+  std::mt19937 random(test.shared_prompt ? 1 : static_cast<uint32_t>(first) + 1);
   std::vector<int32_t> ids;
   for (int i = 0; i < test.n_prompt; ++i)
     ids.push_back(static_cast<int32_t>(random() % static_cast<uint32_t>(n_vocab)));
   // Whatever the generator gives, first ids differ where the vocabulary allows.
-  if (!test.shared_prompt && !ids.empty()) ids[0] = which % n_vocab;
+  if (!test.shared_prompt && !ids.empty()) ids[0] = first % n_vocab;
   return ids;
 }
 
