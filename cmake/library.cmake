@@ -3,7 +3,7 @@
 glint_layer(c_api glint_engine)
 target_include_directories(glint_c_api PUBLIC ${CMAKE_SOURCE_DIR}/include)
 target_compile_definitions(glint_c_api PRIVATE GLINT_VERSION="${PROJECT_VERSION}")
-glint_precompile(glint_c_api)
+glint_precompile(glint_c_api ${GLINT_JSON_HEADER})
 
 set(library_layers base tensor json gguf text grammar backend cpu model cuda make_backend engine c_api)
 add_library(libglint SHARED cmake/library.map)
