@@ -49,7 +49,8 @@ T& require(T* pointer, const char* name) {
 /// knows must be. PRECOND of T: no padding at its end, in which an older client could leave anything.
 template <class T>
 T adopt(const T* given, const char* name) {
-  const size_t size = require(given, name).size;
+  size_t size = 0;
+  std::memcpy(&size, &require(given, name), sizeof size);  // what is there may be shorter than a T
   if (size < sizeof(size_t) || size > 64 * sizeof(T)) {
     fail("{}: size is {}; set it to sizeof of the struct", name, size);
   }
