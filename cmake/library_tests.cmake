@@ -6,6 +6,9 @@ add_executable(c_api_test tests/c_api/c_api_test.c)
 set_target_properties(c_api_test PROPERTIES C_STANDARD 99 C_EXTENSIONS OFF)
 target_compile_options(c_api_test PRIVATE -Wall -Wextra -Werror -pedantic)
 target_link_libraries(c_api_test PRIVATE libglint)
+if(GLINT_SANITIZE)
+  set_target_properties(c_api_test PROPERTIES LINKER_LANGUAGE CXX)  # for the sanitizers' own C++
+endif()
 add_test(NAME c_api.client COMMAND c_api_test ${demo_model})
 
 add_executable(example_many examples/many.cpp)
