@@ -20,7 +20,7 @@ build:
 
 # Order: cheap checks first; then g++ with every test (CUDA for one card where nvcc is); then clang with sanitizers over the unit tests.
 test: check
-	@cmake -S . -B build-test -G Ninja -DGLINT_CUDA_ARCHITECTURES=90a-real $(CMAKE_FLAGS) >/dev/null
+	@cmake -S . -B build-test -G Ninja -DGLINT_CUDA_ARCHITECTURES=90a-real -DGLINT_PYTHON=AUTO $(CMAKE_FLAGS) >/dev/null
 	@nice ninja -C build-test -j$(JOBS)
 	@ctest --test-dir build-test -j$(JOBS) --output-on-failure --no-tests=error
 	@$(MAKE) --no-print-directory sanitize
@@ -32,7 +32,7 @@ check:
 
 sanitize:
 	@tools/setup.sh test
-	@cmake -S . -B build-sanitize -G Ninja -DCMAKE_CXX_COMPILER=clang++ -DGLINT_SANITIZE=ON $(CMAKE_FLAGS) >/dev/null
+	@cmake -S . -B build-sanitize -G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DGLINT_SANITIZE=ON $(CMAKE_FLAGS) >/dev/null
 	@nice ninja -C build-sanitize -j$(JOBS)
 	@ASAN_OPTIONS=allocator_may_return_null=1 ctest --test-dir build-sanitize -j$(JOBS) --output-on-failure --no-tests=error -LE slow
 

@@ -27,15 +27,7 @@ void add_prompt_options(CLI::App& command, PromptOptions& options) {
 
 ChatTemplate chat_template(const PromptOptions& options, const gguf::File& file) {
   const gguf::Metadata& metadata = file.metadata();
-  std::map<std::string, std::string> tokens;
-  if (metadata.contains("tokenizer.ggml.tokens")) {
-    const auto& names = metadata.strings("tokenizer.ggml.tokens");
-    for (const char* role : {"bos", "eos", "unknown", "padding"}) {
-      const int64_t id = metadata.integer_or(fmt::format("tokenizer.ggml.{}_token_id", role), -1);
-      const std::string name = std::string(role) == "unknown" ? "unk" : std::string(role) == "padding" ? "pad" : role;
-      if (id >= 0 && static_cast<size_t>(id) < names.size()) tokens[name + "_token"] = std::string(names[static_cast<size_t>(id)]);
-    }
-  }
+  const std::map<std::string, std::string> tokens = template_tokens(metadata);
   if (!options.template_file.empty()) return ChatTemplate(read_text_file(options.template_file), tokens);
   if (!options.template_text.empty()) return ChatTemplate(options.template_text, tokens);
   if (!metadata.contains("tokenizer.chat_template")) {

@@ -145,11 +145,10 @@ class BatchEngine::Impl {
   BatchOptions options_;
   std::shared_ptr<Doorbell> bell_ = std::make_shared<Doorbell>();
 
-  mutable std::mutex mutex_;  // over the next four
+  mutable std::mutex mutex_;  // over the next three and counts_
   std::list<std::unique_ptr<Answer>> submitted_;
   int n_open_ = 0;  // answers that have not finished
   bool stopping_ = false;
-  Scheduler::Counts counts_;
 
   // The engine's thread alone:
   std::unique_ptr<StoredPages> store_;  // may be null
@@ -158,6 +157,7 @@ class BatchEngine::Impl {
   std::vector<Row> rows_;
   ThreadPool choosers_;
 
+  Scheduler::Counts counts_ = scheduler_.counts();  // after the last step
   std::thread thread_;  // last: it uses all of the above
 };
 

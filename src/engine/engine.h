@@ -8,7 +8,7 @@
 //   session.sync(engine.tokenizer().encode("Once", {}));
 //   session.generate(params, [](const Piece& piece) { std::cout << piece.text; return true; });
 //
-// Threads: one thread at a time may use an Engine and its sessions; tokenizer() and chat_template() are safe anywhere.
+// Threads: one thread at a time may use an Engine and its sessions; tokenizer() is safe anywhere.
 // Tested by tests/unit/engine.
 #pragma once
 

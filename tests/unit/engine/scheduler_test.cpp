@@ -164,18 +164,18 @@ TEST(Scheduler, ALongPromptDoesNotStarveNorIsStarved) {
 
 TEST(Scheduler, OnePrefixForManyIsReadOnce) {
   Machine machine(100000, 32, {.step_tokens = 512, .prompt_tokens = 256});
-  const Ids prefix = range(0, 5000);
+  const Ids prefix = range(0, 8192);
   for (int i = 0; i < 32; ++i) machine.add(joined(prefix, range(10000 + 100 * i, 10)));
   int n_steps = 0;
-  while (machine.scheduler_.counts().n_rows < 5000) {
+  while (machine.scheduler_.counts().n_rows < 8192) {
     machine.step();
     ASSERT_LT(++n_steps, 100);
   }
-  EXPECT_EQ(n_steps, 10);  // at full speed
+  EXPECT_EQ(n_steps, 16);  // at full speed
   for (int i = 0; i < 40; ++i) machine.step();
-  // 5010 rows by the first; the others read their own ends, and few of them part of the last shared page.
+  // 8202 rows by the first; the others read their own ends, and few of them part of the last shared page.
   const int64_t n_said = 32 * 40;
-  EXPECT_LT(machine.scheduler_.counts().n_rows - n_said, 5010 + 31 * (10 + 1) + kPageTokens);
+  EXPECT_LT(machine.scheduler_.counts().n_rows - n_said, 8202 + 31 * (10 + 1) + kPageTokens);
 }
 
 TEST(Scheduler, TheSamePromptManyTimesIsReadOnceAndPagesAreShared) {

@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include "server/application.h"
 
@@ -49,10 +50,11 @@ inline HttpRequest get(const std::string& path, const std::string& query = "") {
 
 /// Waits for all of a reply; a stream's pieces are joined.
 inline HttpResponse read_all(Reply reply) {
+  // A reply of several streams may wake once for each, also while it is being read again.
+  std::mutex mutex;
+  std::condition_variable ready;
+  bool is_ready = false;
   while (reply.rest) {
-    std::mutex mutex;
-    std::condition_variable ready;
-    bool is_ready = false;
     if (reply.rest->pull(reply.response)) break;
     reply.rest->when_ready([&] {
       const std::lock_guard lock(mutex);
@@ -60,7 +62,7 @@ inline HttpResponse read_all(Reply reply) {
       ready.notify_one();
     });
     std::unique_lock lock(mutex);
-    ready.wait(lock, [&] { return is_ready; });
+    ready.wait(lock, [&] { return std::exchange(is_ready, false); });
   }
   return std::move(reply.response);
 }
