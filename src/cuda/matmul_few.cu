@@ -96,7 +96,7 @@ __device__ __forceinline__ void multiply_tile(float (&sum)[kTokenTiles][4], cons
 #pragma unroll
     for (int i = 0; i < 4; ++i) sum[t][i] = 0;
   }
-#pragma unroll 1
+#pragma unroll
   for (int q = 0; q < 4; ++q) {
     Quarter<kFormat> quarter;
     quarter.template load<FromShared>(tile, q, lane);
