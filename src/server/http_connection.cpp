@@ -98,6 +98,7 @@ class Connection final : public HttpConnection, public std::enable_shared_from_t
     if (context_.draining || peer_ended_) return close();
     state_ = State::kReading;
     has_begun_ = has_header_ = false;
+    headers_.clear();
     record_ = {};
     record_.peer = peer_;
     parser_.emplace();
@@ -198,11 +199,16 @@ class Connection final : public HttpConnection, public std::enable_shared_from_t
 
   void on_reply(Reply reply) {
     if (state_ != State::kAnswering) return;
+    reply.response.headers.insert(reply.response.headers.end(), headers_.begin(), headers_.end());
+    headers_.clear();
     rest_ = std::move(reply.rest);
     if (context_.draining) keep_alive_ = false;
     if (!rest_) return send_whole(reply.response);
     if (peer_ended_) return close();
-    if (!rest_->is_stream()) return pump();
+    if (!rest_->is_stream()) {
+      headers_ = std::move(reply.response.headers);
+      return pump();
+    }
     if (is_http_1_0_) keep_alive_ = false;
     record_.status = reply.response.status;
     write(format_head(reply.response, is_http_1_0_ ? Framing::kUntilClose : Framing::kChunked, keep_alive_), &Connection::pump);
@@ -219,6 +225,7 @@ class Connection final : public HttpConnection, public std::enable_shared_from_t
   /// Writes what the continuation has, or waits for it.
   void pump() {
     if (state_ != State::kAnswering || !rest_ || is_writing_) return;
+    if (const std::unique_ptr<Reply> other = rest_->become()) return on_reply(std::move(*other));
     HttpResponse part;
     bool is_last = true;
     try {
@@ -228,6 +235,7 @@ class Connection final : public HttpConnection, public std::enable_shared_from_t
       return refuse(ApiError::internal(error.what()));
     }
     if (!rest_->is_stream()) {
+      part.headers.insert(part.headers.end(), headers_.begin(), headers_.end());
       if (is_last) return send_whole(part);
     } else if (is_last || !part.body.empty()) {
       std::string bytes = is_http_1_0_ ? std::move(part.body) : format_chunk(part.body);
@@ -335,6 +343,7 @@ class Connection final : public HttpConnection, public std::enable_shared_from_t
   boost::beast::flat_buffer buffer_;       // what came and is not parsed
   std::optional<http::request_parser<http::string_body>> parser_;
   std::unique_ptr<Continuation> rest_;
+  std::vector<std::pair<std::string, std::string>> headers_;  // for a response that is yet to come
   std::string out_;
   AccessRecord record_;
   Clock::time_point started_ = {};
@@ -349,8 +358,11 @@ class Connection final : public HttpConnection, public std::enable_shared_from_t
 
 std::shared_ptr<HttpConnection> make_connection(PlainSocket socket, std::string peer, HttpContext& context,
                                                 asio::ssl::context* tls) {
-  if (tls == nullptr) return std::make_shared<Connection<PlainSocket>>(context, std::move(peer), std::move(socket));
-  return std::make_shared<Connection<TlsSocket>>(context, std::move(peer), std::move(socket), *tls);
+  // Not make_shared: a weak pointer that stays would keep the buffers.
+  if (tls == nullptr) {
+    return std::shared_ptr<Connection<PlainSocket>>(new Connection<PlainSocket>(context, std::move(peer), std::move(socket)));
+  }
+  return std::shared_ptr<Connection<TlsSocket>>(new Connection<TlsSocket>(context, std::move(peer), std::move(socket), *tls));
 }
 
 }  // namespace glint::server

@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "clients"))
 from glint_server import Server  # noqa: E402
 
 GLINT = ""
+DEMO = Path(__file__).resolve().parents[2] / "models" / "glint-demo.gguf"
 STORY = {"prompt": "Once upon a time", "ignore_eos": True, "stream": True}
 
 
@@ -130,6 +131,29 @@ class ServeTest(unittest.TestCase):
                 self.assertEqual(json.load(response)["tokens_predicted"], 3)
             for stream in held:
                 stream.close()
+
+    def test_several_models(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("one", "two"):
+                Path(folder, name + ".gguf").symlink_to(DEMO)
+            with Server(GLINT, "--models-dir", folder, "--models-max", "1", "-np", "2", "-c", "512") as server:
+                ask = {"prompt": "Hello", "max_tokens": 3}
+
+                def status():
+                    models = json.load(urllib.request.urlopen(server.url + "/v1/models"))["data"]
+                    return {model["id"]: model["status"]["value"] for model in models}
+
+                self.assertEqual(status(), {"one": "unloaded", "two": "unloaded"})
+                # The first is still answering when the second is asked for, and ends all the same.
+                with post(server.url, "/v1/completions", {**STORY, "model": "one", "max_tokens": 200}) as stream:
+                    self.assertEqual(json.load(post(server.url, "/v1/completions", {**ask, "model": "two"}))["model"], "two")
+                    self.assertTrue(stream.read().decode().endswith("data: [DONE]\n\n"))
+                self.assertEqual(status(), {"one": "unloaded", "two": "loaded"})
+                with self.assertRaises(urllib.error.HTTPError) as caught:
+                    post(server.url, "/v1/completions", {**ask, "model": "three"})
+                self.assertEqual(caught.exception.code, 404)
+                self.assertIn("one, two", caught.exception.read().decode())
+                self.assertEqual(server.stop(), 0)
 
     def test_many_streams(self):
         n = 200
