@@ -112,7 +112,7 @@ class ServeTest(unittest.TestCase):
                 self.assertFalse(Path(path).exists())
 
     def test_misbehaving_clients_hurt_nobody(self):
-        with Server(GLINT, "-np", "4") as server:
+        with Server(GLINT, "-np", "4", "-c", "512") as server:
             bad = [b"\x00" * 100, b"\xff\xfe\r\n\r\n", b"GET", b"POST /completion HTTP/1.1\r\nContent-Length: 10\r\n\r\n{",
                    request_of("/completion", {**STORY, "prompt": "Hello"})]
             held = []
@@ -156,8 +156,8 @@ class ServeTest(unittest.TestCase):
                 self.assertEqual(server.stop(), 0)
 
     def test_many_streams(self):
-        n = 200
-        with Server(GLINT, "-np", "32", "--queue", "1000", "-c", "4096", "--no-log-requests") as server:
+        n = 60  # http_load_test has a thousand
+        with Server(GLINT, "-np", "16", "--queue", "1000", "-c", "2048", "--no-log-requests") as server:
             streams = [connect(server.url) for _ in range(n)]
             for stream in streams:
                 stream.sendall(request_of("/v1/completions", {**STORY, "max_tokens": 8}))

@@ -70,8 +70,7 @@ TEST(Warnings, OfWhatASchemaLeavesOut) {
   const Json schema = {{"type", "array"}, {"items", {{"enum", {1, 2}}}}, {"maxItems", 2}, {"contains", {{"const", 1}}}, {"minContains", 2}};
   const Json format = {{"type", "json_schema"}, {"json_schema", {{"name", "x"}, {"strict", false}, {"schema", schema}}}};
   const Texts warnings = warnings_of(ask_json(demo(), post("/v1/chat/completions", hello({{"response_format", format}, {"thinking", false}}))));
-  ASSERT_EQ(warnings.size(), 1u);
-  EXPECT_THAT(warnings[0], testing::HasSubstr("minContains"));
+  EXPECT_THAT(warnings, testing::Contains(testing::HasSubstr("minContains")));
 }
 
 TEST(Warnings, AreBounded) {
