@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Generation through `glint serve` beside `glint bench`: the same model, one stream, with and without a client that asks for
-/metrics and /slots ten times a second. Runs take turns, so that whatever else the machine does meets all alike; the best of
-each counts.
+/metrics and /slots ten times a second. Runs take turns, so that whatever else the machine does meets all alike; told are the
+best of each, and the median of what a round's runs are to its bench.
 
 usage: serve_speed.py GLINT [-m MODEL] [-n TOKENS] [-r ROUNDS] [-t THREADS]"""
 import argparse
 import json
 import re
+import statistics
 import subprocess
 import threading
 import time
@@ -65,9 +66,9 @@ def main():
         stop.set()
         poller.join()
     server.process.terminate()
-    best = max(rates["bench"])
     for name, values in rates.items():
-        print(f"{name:14} best {max(values):8.1f} tokens/s = {max(values) / best:.1%} of bench; all: "
+        ratio = statistics.median(value / of_bench for value, of_bench in zip(values, rates["bench"]))
+        print(f"{name:14} best {max(values):8.1f} tokens/s, median {ratio:.1%} of bench; all: "
               + " ".join(f"{value:.1f}" for value in values))
 
 
