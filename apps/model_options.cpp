@@ -79,7 +79,8 @@ Engine open_engine(gguf::File file, EngineOptions options) {
     if (!plan.machine.is_host) inform("{}", describe(plan));
     if (!plan.note.empty()) inform("{}", plan.note);
   };
-  options.on_load = [&](int64_t done, int64_t total) {
+  options.on_load = [&, on_load = options.on_load](int64_t done, int64_t total) {
+    if (on_load) on_load(done, total);
     if (interrupt.flag()) fail("cancelled while loading the model");
     bar.update(static_cast<uint64_t>(done), static_cast<uint64_t>(total));
   };

@@ -44,7 +44,7 @@ void add_model_options(CLI::App& command, ModelOptions& options, bool required);
 EngineOptions to_engine_options(const ModelOptions& options, bool exact);
 
 /// Opens the engine as the user sees it: says where the model goes if that is a card, shows progress, prints the model's
-/// warnings. Throws Error when Ctrl-C ends loading.
+/// warnings. Throws Error when Ctrl-C ends loading, or options.on_load, which is called too.
 Engine open_engine(gguf::File file, EngineOptions options);
 
 /// Opens options.model, or the embedded demo model where it is empty.

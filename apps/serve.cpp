@@ -8,6 +8,7 @@
 
 #include <csignal>
 #include <fstream>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -20,6 +21,7 @@
 #include "base/check.h"
 #include "server/application.h"
 #include "server/http_server.h"
+#include "server/model_folder.h"
 
 namespace glint::app {
 namespace {
@@ -33,12 +35,16 @@ struct ServeOptions {
   BatchOptions batch;
   std::vector<std::string> api_key_files;
   std::string aliases;
+  std::string models_folder;
+  std::string pooling;
+  server::ModelsOptions models;
+  int idle_seconds = -1;
   int n_parallel = 16;
   int timeout_seconds = 120;
   int ping_seconds = 15;
   int drain_seconds = 8;
   bool prefill = true;
-  bool slots = true, metrics = true;
+  bool slots = true, metrics = true, props = false;
   bool log_requests = true;
 };
 
@@ -86,23 +92,27 @@ std::vector<std::string> model_names(const ServeOptions& options) {
   return {options.model.model.substr(options.model.model.find_last_of('/') + 1)};
 }
 
-std::shared_ptr<server::Service> load_service(const ServeOptions& options) {
-  const GenerationOptions& flags = options.generation;
-  if (!flags.grammar.empty() || !flags.grammar_file.empty() || !flags.json_schema.empty() || !flags.json_schema_file.empty())
-    fail("serve: grammars and schemas are given with each request");
+std::shared_ptr<server::Service> load_service(const ServeOptions& options, const server::ModelEntry& entry,
+                                              const std::atomic<bool>& give_up) {
   EngineOptions engine_options = to_engine_options(options.model, /*exact=*/false);
   engine_options.n_sequences = options.n_parallel;
-  Engine engine = open_engine(open_model_file(options.model), engine_options);
+  engine_options.on_load = [&](int64_t, int64_t) {
+    if (give_up) fail("the server is stopping");
+  };
+  ModelOptions model = options.model;
+  model.model = entry.path;
+  Engine engine = open_engine(open_model_file(model), engine_options);
   if (!engine.has_vocabulary()) fail("{}: the file has no vocabulary, and a server speaks text", engine.file().name());
   server::ServiceOptions service;
-  service.names = model_names(options);
+  service.names = entry.names;
   service.sampling = sampling_flags(options.generation);
   service.n_predict = options.generation.n_predict;
   service.prefill_assistant = options.prefill;
   service.reasoning_budget = options.generation.reasoning_budget;
+  if (!options.pooling.empty()) service.pooling = server::parse_pooling(options.pooling);
   service.show_slots = options.slots;
   service.show_metrics = options.metrics;
-  service.version = GLINT_VERSION;
+  service.may_change_props = options.props;
   std::optional<ChatTemplate> chat;
   const bool has_template = engine.file().metadata().contains("tokenizer.chat_template") ||
                             !options.prompt.template_text.empty() || !options.prompt.template_file.empty();
@@ -110,13 +120,24 @@ std::shared_ptr<server::Service> load_service(const ServeOptions& options) {
     chat.emplace(chat_template(options.prompt, engine.file()));
     service.template_variables = template_variables(options.prompt, *chat);
   }
-  return std::make_shared<server::Service>(std::move(engine), options.batch, std::move(chat), std::move(service));
+  auto loaded = std::make_shared<server::Service>(std::move(engine), options.batch, std::move(chat), std::move(service));
+  inform("{} is loaded: context {} tokens, up to {} answers at once", loaded->name(), loaded->engine().n_ctx(), options.n_parallel);
+  return loaded;
 }
 
-void print_access(const server::AccessRecord& record) {
-  static std::mutex mutex;
-  const std::lock_guard lock(mutex);
-  inform("{}", server::describe_access(record));
+void check(const ServeOptions& options) {
+  const GenerationOptions& flags = options.generation;
+  if (!flags.grammar.empty() || !flags.grammar_file.empty() || !flags.json_schema.empty() || !flags.json_schema_file.empty())
+    fail("serve: grammars and schemas are given with each request");
+  const bool has_several = !options.models_folder.empty();
+  if (has_several && !options.model.model.empty()) fail("-m and --models-dir: give one of them");
+  if (has_several && !options.aliases.empty()) fail("--alias: the models of a folder are named by their files");
+}
+
+std::vector<server::ModelEntry> list_models(const ServeOptions& options) {
+  if (!options.models_folder.empty()) return server::list_model_folder(options.models_folder);
+  const gguf::File file = open_model_file(options.model);
+  return {{.names = model_names(options), .path = options.model.model, .file_bytes = file.total_bytes(), .modified = server::unix_time()}};
 }
 
 /// Blocks the signals in this thread and those it starts, for wait() to receive.
@@ -133,6 +154,11 @@ class StopSignals {
     int signal = 0;
     sigwait(&signals_, &signal);
   }
+  bool is_pending() const {
+    sigset_t pending;
+    sigpending(&pending);
+    return sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1;
+  }
   /// From now on they end the process.
   void restore() const { pthread_sigmask(SIG_UNBLOCK, &signals_, nullptr); }
 
@@ -140,7 +166,33 @@ class StopSignals {
   sigset_t signals_;
 };
 
+/// One model is loaded here and now; of several each when it is asked for.
+std::shared_ptr<server::Models> make_models(const ServeOptions& options, const StopSignals& signals) {
+  server::ModelsOptions how = options.models;
+  how.idle = std::chrono::seconds(std::max(0, options.idle_seconds));
+  const auto load = [&options](const server::ModelEntry& entry, const std::atomic<bool>& give_up) {
+    return load_service(options, entry, give_up);
+  };
+  auto models = std::make_shared<server::Models>(list_models(options), load, how);
+  if (!options.models_folder.empty()) return models;
+  const auto loaded = std::make_shared<std::promise<std::string>>();
+  models->request(0, [loaded](const server::Models::Lease&, const std::string& error) { loaded->set_value(error); });
+  std::future<std::string> error = loaded->get_future();
+  while (error.wait_for(std::chrono::milliseconds(50)) != std::future_status::ready) {
+    if (signals.is_pending()) fail("stopped while loading the model");
+  }
+  if (const std::string reason = error.get(); !reason.empty()) fail("{}", reason);
+  return models;
+}
+
+void print_access(const server::AccessRecord& record) {
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
+  inform("{}", server::describe_access(record));
+}
+
 void serve(ServeOptions& options) {
+  check(options);
   options.application.api_keys = api_keys(options);
   options.http.limits.idle = std::chrono::seconds(options.timeout_seconds);
   options.http.limits.ping = std::chrono::seconds(options.ping_seconds);
@@ -151,10 +203,13 @@ void serve(ServeOptions& options) {
       options.http, [&](server::HttpRequest request) { return application.handle(std::move(request)); },
       options.log_requests ? print_access : std::function<void(const server::AccessRecord&)>());
   for (const std::string& url : http.urls()) inform("listening on {}", url);
-  const std::shared_ptr<server::Service> service = load_service(options);
-  application.set_service(service);
-  inform("{} is ready: context {} tokens, up to {} answers at once", service->name(), service->engine().n_ctx(),
-         options.n_parallel);
+  const std::shared_ptr<server::Models> models = make_models(options, signals);
+  application.set_models(models);
+  if (models->size() == 1) {
+    inform("{} is ready", models->entry(0).names.front());
+  } else {
+    inform("{} models are ready", models->size());
+  }
   signals.wait();
   inform("stopping: running answers have {} s to end", options.drain_seconds);
   signals.restore();
@@ -188,16 +243,26 @@ void add_network_options(CLI::App& command, ServeOptions& options) {
 void add_service_options(CLI::App& command, ServeOptions& options) {
   const char* group = "Server";
   command.add_option("-a,--alias", options.aliases, "the model's name in the API; more behind commas")->type_name("NAMES")->group(group);
+  command.add_option("--models-dir", options.models_folder, "folder of GGUF files; a request's \"model\" says which, by its file's name")
+      ->type_name("DIR")->envname("LLAMA_ARG_MODELS_DIR")->group(group);
+  command.add_option("--models-max", options.models.n_loaded, "of the folder's models in memory at once")
+      ->type_name("N")->envname("LLAMA_ARG_MODELS_MAX")->check(CLI::Range(1, 1024))->capture_default_str()->group(group);
+  command.add_option("--sleep-idle-seconds", options.idle_seconds, "a model that nobody asked for so long is unloaded until it is needed; -1: never")
+      ->type_name("N")->check(CLI::Range(-1, 1 << 30))->capture_default_str()->group(group);
   command.add_option("--parallel", options.n_parallel, "-np: answers that run at once")
       ->type_name("N")->envname("LLAMA_ARG_N_PARALLEL")->check(CLI::Range(1, 256))->capture_default_str()->group(group);
   command.add_option("--queue", options.batch.n_queued, "answers that may wait besides")
       ->type_name("N")->check(CLI::Range(0, 1 << 20))->capture_default_str()->group(group);
   command.add_option("--slot-save-path,--prefix-store", options.batch.store.folder, "folder that keeps computed prefixes for the next start")
       ->type_name("DIR")->group(group);
+  command.add_option("--pooling", options.pooling, "of embeddings; default as the file says, or else of the last token")
+      ->type_name("KIND")->check(CLI::IsMember({"none", "mean", "cls", "last"}))->group(group);
+  command.add_flag_callback("--embedding,--embeddings", [] {}, "accepted; every server embeds as well")->group(group);
   command.add_flag("--prefill-assistant,!--no-prefill-assistant", options.prefill, "continue a last message of the assistant (default)")->group(group);
   command.add_flag("--slots,!--no-slots", options.slots, "/slots (default)")->group(group);
   command.add_flag("--metrics,!--no-metrics", options.metrics, "/metrics (default)")->group(group);
   command.add_flag("--ui,--webui,!--no-ui,!--no-webui", options.application.web_page, "the web page at / (default)")->group(group);
+  command.add_flag("--props", options.props, "allow POST /props")->group(group);
   command.add_flag("--log-requests,!--no-log-requests", options.log_requests, "one line a request on stderr, without its text (default)")->group(group);
 }
 

@@ -30,7 +30,8 @@ glint_script_test(json_schema_random json_schema_random_test.py $<TARGET_FILE:gr
 set_tests_properties(integration.smollm2 integration.jinja_differential integration.glm PROPERTIES LABELS slow)
 glint_script_test(serve serve_test.py $<TARGET_FILE:glint>)
 glint_script_test(clients ../clients/clients_test.py $<TARGET_FILE:glint>)
-set_tests_properties(integration.serve integration.clients PROPERTIES LABELS slow)
+glint_script_test(openapi openapi_test.py $<TARGET_FILE:glint>)
+set_tests_properties(integration.serve integration.clients integration.openapi PROPERTIES LABELS slow)
 
 # The web page: its types, and itself in a browser; Debian's Selenium belongs to Debian's Python.
 if(TARGET web_page_files)

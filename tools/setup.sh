@@ -10,7 +10,7 @@ build_packages="g++ cmake ninja-build pkg-config ccache nlohmann-json3-dev libcl
 build_packages="$build_packages esbuild libjs-marked node-dompurify node-highlight.js libjs-katex fonts-katex"
 test_packages="node-typescript chromium chromium-driver python3-selenium poppler-utils fonts-dejavu-core git clang libboost-context-dev libclang-rt-14-dev libgtest-dev libgmock-dev librapidcheck-dev python3 python3-dev python3-venv"
 # Oracles, pinned: the tests compare with their answers.
-test_modules="numpy==2.2.6 gguf==0.19.0 libgguf==0.2.2 xllamacpp==2026.10.11549 Jinja2==3.1.6 jsonschema==4.26.0 openai==3.57.0 anthropic==2.14.0 ollama==0.6.3 nanobind==3.1.0"
+test_modules="numpy==2.2.6 gguf==0.19.0 libgguf==0.2.2 xllamacpp==2026.10.11549 Jinja2==3.1.6 jsonschema==4.26.0 openai==3.57.0 anthropic==2.14.0 ollama==0.6.3 nanobind==3.1.0 schemathesis==4.32.5"
 
 packages=$build_packages
 [ "${1:-build}" = test ] && packages="$packages $test_packages"

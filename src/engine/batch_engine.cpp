@@ -13,6 +13,7 @@
 #include "base/thread_pool.h"
 #include "engine/guide.h"
 #include "engine/model_fingerprint.h"
+#include "engine/pooler.h"
 #include "engine/stored_pages.h"
 
 namespace glint {
@@ -40,6 +41,7 @@ struct Answer : Job {
   Generation generation;
   Sampler sampler;
   Guide guide;
+  std::optional<Pooler> pooler;  // of a request for an embedding
   std::shared_ptr<EventQueue> events;
   int completion = 0;
   int n_logprobs = -1;
@@ -137,6 +139,7 @@ class BatchEngine::Impl {
       for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) fn(i);
     });
   }
+  void pool(std::span<const Scheduler::Share> plan);
   void speak(Answer& answer);
   void finish(Answer& answer, FinishReason reason, std::string error = {});
   CacheReport report(const Answer& answer) const;
@@ -210,6 +213,7 @@ void BatchEngine::Impl::check(const Request& request) const {
   if (request.n < 1 || request.n > kMostCompletions) {
     refuse(Kind::kInvalid, fmt::format("n is {}; allowed is 1 to {}", request.n, kMostCompletions));
   }
+  if (request.pooling && request.n != 1) refuse(Kind::kInvalid, "an embedding is one: n must be 1");
   if (request.n_logprobs < -1 || request.n_logprobs > engine_.model().spec.n_vocab) {
     refuse(Kind::kInvalid, fmt::format("logprobs is {}; allowed is 0 to the vocabulary of {}", request.n_logprobs,
                                        engine_.model().spec.n_vocab));
@@ -221,6 +225,7 @@ void BatchEngine::Impl::check(const Request& request) const {
 
 std::unique_ptr<Stream> BatchEngine::Impl::submit(Request request) {
   check(request);
+  if (request.pooling) request.output.n_predict = 0;
   SamplingParams& params = request.sampling.params;
   const SamplerVocab facts =
       engine_.sampler_vocab(request.output.ignore_eos,
@@ -241,6 +246,10 @@ std::unique_ptr<Stream> BatchEngine::Impl::submit(Request request) {
     answer->completion = i;
     answer->n_logprobs = request.n_logprobs;
     answer->message_ends = request.message_ends;
+    if (request.pooling) {
+      answer->pooler.emplace(*request.pooling, answer->n_prompt);
+      answer->n_reusable = answer->pooler->n_skipped();
+    }
     answers.push_back(std::move(answer));
   }
   {
@@ -353,6 +362,7 @@ void BatchEngine::Impl::compute(std::span<const Scheduler::Share> plan, std::spa
     }
   }
   engine_.decoder().forward(rows_);
+  pool(plan);
   // While the device computes, what may come is found out.
   std::vector<Guide*> bound;
   for (Answer* speaker : speakers) {
@@ -399,6 +409,21 @@ std::vector<KnownLogits> BatchEngine::Impl::find_logits(std::span<const int> las
   return known;
 }
 
+/// Hands the step's rows to those who make embeddings of them.
+void BatchEngine::Impl::pool(std::span<const Scheduler::Share> plan) {
+  int first_row = 0;
+  for (const Scheduler::Share& share : plan) {
+    auto& answer = static_cast<Answer&>(*share.job);
+    if (answer.pooler) {
+      const std::vector<int> positions = answer.pooler->wanted(share.from, share.count);
+      std::vector<int> rows;
+      for (int position : positions) rows.push_back(first_row + position - share.from);
+      if (!rows.empty()) answer.pooler->add(positions, engine_.decoder().hidden(rows));
+    }
+    first_row += share.count;
+  }
+}
+
 /// All of an answer's rows are computed and its next id is chosen.
 void BatchEngine::Impl::speak(Answer& answer) {
   if (!answer.spoke) answer.spoke = Clock::now();
@@ -438,6 +463,7 @@ void BatchEngine::Impl::finish(Answer& answer, FinishReason reason, std::string 
   finish.stopping_string = generation.result().stopping_string;
   finish.error = std::move(error);
   finish.cache = report(answer);
+  if (answer.pooler && answer.spoke) finish.embedding = answer.pooler->take();
   const Clock::time_point begun = answer.begun.value_or(now), spoke = answer.spoke.value_or(now);
   finish.queue_seconds = seconds_between(answer.submitted, begun);
   finish.timings = {.n_cached = finish.cache.n_cached,

@@ -23,8 +23,9 @@ using Kind = ConstraintSpec::Kind;
 
 /// Everything that makes a difference.
 std::string key_of(const ConstraintSpec& spec) {
-  return fmt::format("{} {} {} {} {}:{} {}", static_cast<int>(spec.kind), spec.strict, static_cast<int>(spec.calls),
-                     static_cast<int>(spec.thinking), spec.tool.size(), spec.tool, spec.text);
+  return fmt::format("{} {} {} {} {}:{} {}:{} {}", static_cast<int>(spec.kind), spec.strict, static_cast<int>(spec.calls),
+                     static_cast<int>(spec.thinking), spec.tool.size(), spec.tool, spec.or_calls_of.size(), spec.or_calls_of,
+                     spec.text);
 }
 
 Json parse_json(const std::string& text, const char* what) {
@@ -40,12 +41,14 @@ Json parse_json(const std::string& text, const char* what) {
   }
 }
 
+bool may_call(const ConstraintSpec& spec) { return spec.kind == Kind::kTools || !spec.or_calls_of.empty(); }
+
 /// `body`, after thinking if there is some. Where calls matter none may be made within it.
 Builder::Expr after_thinking(Builder& builder, const ReplyFormat& format, const ConstraintSpec& spec,
                              Builder::Expr body) {
   if (spec.thinking == ThinkingStart::kNone) return body;
   std::vector<std::string> barred;
-  if (spec.kind == Kind::kTools) barred = call_openers(format);
+  if (may_call(spec)) barred = call_openers(format);
   const Builder::Expr rest =
       builder.automaton(grammar::text_up_to(format.thinking.close, barred), grammar::Encoding::kPlain);
   const Builder::Expr breaks = builder.repeat(builder.bytes("\n"), 0, 2);
@@ -83,7 +86,7 @@ std::shared_ptr<const Constraint> ConstraintCompiler::make(const ConstraintSpec&
   grammar::JsonSchemaOptions options;
   options.strict = spec.strict;
   Builder::Expr body = 0;
-  Json document;  // outlives finish()
+  Json document, tools;  // outlive finish()
   switch (spec.kind) {
     case Kind::kJsonSchema:
       document = parse_json(spec.text, "schema");
@@ -100,6 +103,14 @@ std::shared_ptr<const Constraint> ConstraintCompiler::make(const ConstraintSpec&
       body = add_tool_calls(builder, format_, document, spec, made->warnings);
       break;
   }
+  if (!spec.or_calls_of.empty()) {
+    if (call_openers(format_).empty()) {
+      fail("in this model's syntax ({}) calls cannot be told from other text, so an answer is either bound to a format or "
+           "free to call tools; set tool_choice to \"none\" or \"required\"", name_of(format_.calls));
+    }
+    tools = parse_json(spec.or_calls_of, "tools");
+    body = builder.alternatives({body, add_tool_calls(builder, format_, tools, spec, made->warnings)});
+  }
   const bool frames_itself = spec.kind == Kind::kTools && thinks_by_itself(format_, spec);
   builder.define(root, frames_itself ? body : after_thinking(builder, format_, spec, body));
   grammar::Grammar finished;
@@ -108,7 +119,7 @@ std::shared_ptr<const Constraint> ConstraintCompiler::make(const ConstraintSpec&
   } catch (const grammar::ImpossibleGrammar& error) {
     fail("{}: nothing satisfies this: {}", spec.kind == Kind::kJsonSchema ? "schema" : "constraint", error.what());
   }
-  const bool with_markers = spec.kind == Kind::kTools || spec.thinking != ThinkingStart::kNone;
+  const bool with_markers = may_call(spec) || spec.thinking != ThinkingStart::kNone;
   made->sets = std::make_shared<grammar::TokenSets>(std::make_shared<const grammar::Grammar>(std::move(finished)),
                                                     trie(with_markers));
   return made;

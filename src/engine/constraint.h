@@ -36,6 +36,7 @@ struct ConstraintSpec {
   bool strict = true;  // schemas: refuse what cannot be enforced, rather than leave it out and say so in the warnings
   Calls calls = Calls::kSome;
   std::string tool = {};  // kTools: this one alone; empty: any
+  std::string or_calls_of = {};  // other kinds: a JSON array of tools of which calls may come instead
   ThinkingStart thinking = ThinkingStart::kNone;
 };
 

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "engine/engine_options.h"
+#include "engine/out_of_memory.h"
 #include "engine/sampler.h"
 #include "gguf/file.h"
 #include "model/decoder.h"
@@ -30,8 +31,8 @@ namespace glint {
 
 class Engine {
  public:
-  /// Takes over the file. Throws Error when the file is not a model that glint runs, or, before it reads weights, when
-  /// they and the cache do not fit, naming what would. Afterwards nothing allocates.
+  /// Takes over the file. Throws Error when the file is not a model that glint runs, and OutOfMemory, before it reads
+  /// weights, when they and the cache do not fit, naming what would. Afterwards nothing allocates.
   static Engine open(gguf::File file, const EngineOptions& options);
   Engine(Engine&&) noexcept;
   ~Engine();

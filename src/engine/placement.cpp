@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/cpu_info.h"
 #include "engine/expert_places.h"
+#include "engine/out_of_memory.h"
 #include "make_backend.h"
 #include "model/kv_cache.h"
 
@@ -30,12 +31,12 @@ double mebibytes(int64_t bytes) {
 [[noreturn]] void refuse(const MemoryPlanner& planner, const MemoryPlan& plan, const std::string& other_ways) {
   const std::string repairs = planner.repairs(plan.decoder);
   const std::string without = repairs.empty() ? "use a smaller model or quantisation" : repairs + " fits";
-  fail(
+  throw OutOfMemory(fmt::format(
       "a context of {} tokens in steps of {} needs {:.1f} MiB, but only {:.1f} MiB are free on {}: weights {:.1f}, "
       "cache {:.1f}, working memory {:.1f}, the rest {:.1f}; {}{}",
       plan.decoder.n_ctx, plan.decoder.max_tokens, mebibytes(plan.needed()), mebibytes(plan.machine.free_bytes),
       plan.machine.device, mebibytes(plan.weights), mebibytes(plan.cache), mebibytes(plan.scratch + plan.workspace),
-      mebibytes(plan.machine.reserve_bytes), without, other_ways);
+      mebibytes(plan.machine.reserve_bytes), without, other_ways));
 }
 
 /// The first card that glint can use, if any.

@@ -16,6 +16,9 @@
 
 namespace glint {
 
+/// What becomes of the rows that the head would see, [n_tokens, d_model]: one row, or all of them.
+enum class Pooling { kNone, kMean, kFirst, kLast };
+
 struct Request {
   std::vector<int32_t> ids;   // the prompt
   ResolvedSampling sampling;  // from resolve_sampling; with a seed, completion i has seed + i
@@ -23,6 +26,7 @@ struct Request {
   Priority priority = Priority::kNormal;
   int n = 1;                      // completions; they share the prompt's pages
   int n_logprobs = -1;            // alternatives reported with each token; 0: the token's own alone, -1: none
+  std::optional<Pooling> pooling = {};  // asks for the prompt's embedding, not for completions: n is 1, n_predict 0
   std::vector<int> message_ends;  // position after each message's last token, ascending; for the cache report
 };
 
@@ -62,6 +66,7 @@ struct Finish {
   std::string error;            // for kError
   CacheReport cache;
   Timings timings;
+  std::vector<float> embedding;  // of a request with pooling: d_model values, or with kNone so many for each token
   double queue_seconds = 0;  // before the first of its tokens was computed
 };
 

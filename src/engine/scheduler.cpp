@@ -95,6 +95,13 @@ int Scheduler::free_sequence() const {
   return found == taken.end() ? -1 : static_cast<int>(found - taken.begin());
 }
 
+/// The ids whose rows need not be computed if they are there; what the job has computed itself is among them.
+std::span<const int32_t> Scheduler::reusable_ids(const Job& job) const {
+  const int n_most = static_cast<int>(job.ids.size()) - 1;
+  const int n_held = job.sequence >= 0 ? n_tokens(job) : 0;
+  return std::span(job.ids).first(static_cast<size_t>(std::max(n_held, std::min(n_most, job.n_reusable))));
+}
+
 /// Pages for all that a job knows and a page's worth of what it will say.
 int Scheduler::n_claimed(const Job& job) const {
   return pages_for(std::min<int64_t>(pages_.n_ctx(), static_cast<int64_t>(job.ids.size()) + kPageTokens));

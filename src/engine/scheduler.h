@@ -20,6 +20,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <vector>
@@ -44,6 +45,8 @@ struct Job {
   Priority priority = Priority::kNormal;
   std::vector<int32_t> ids;  // the prompt, then what was chosen
   int n_prompt = 0;
+  /// Of its first ids, whose rows may be taken from the cache rather than computed. The last id's never is.
+  int n_reusable = std::numeric_limits<int>::max();
   bool blocked = false;  // nobody takes what it produces: it may not run, and its pages are the first to go
 
   // The scheduler's:
@@ -116,7 +119,7 @@ class Scheduler {
   int n_left(const Job& job) const { return static_cast<int>(job.ids.size()) - n_tokens(job); }
   int n_available() const { return pages_.n_free() + pages_.n_idle(); }
   bool may_run(const Job& job) const { return !job.blocked && !(hurry_ && job.priority == Priority::kBatch); }
-  std::span<const int32_t> reusable_ids(const Job& job) const { return std::span(job.ids).first(job.ids.size() - 1); }
+  std::span<const int32_t> reusable_ids(const Job& job) const;
 
   void admit();
   bool admit_one(Job& job);

@@ -51,6 +51,10 @@ class Decoder {
   std::span<const TopEntry> top_logits(std::span<const int> indices, int k);
   bool prefers_top() const { return backend_.prefers_top(); }
 
+  /// What the head sees: rows of the last forward behind the final norm, [indices.size(), d_model] on the host; valid
+  /// until the next are asked for.
+  std::span<const float> hidden(std::span<const int> indices);
+
   /// The prediction block (arXiv 2412.19437, section 2.2): pairs the hidden states of the last forward's rows with the
   /// ids that follow them (next_ids, one a row) and appends to its own cache layer. Afterwards nextn_logits(i) are
   /// those of the token after next_ids[i]; logits() still answers for the trunk.
@@ -77,6 +81,7 @@ class Decoder {
   void run_ffn_on_host(Tensor x, const LayerSpec& layer, const LayerWeights& weights, const StepContext& step);
   /// x passes through one layer: attention, then feed-forward, each added to it.
   void run_layer(Tensor x, const LayerSpec& layer, const LayerWeights& weights, int index);
+  Tensor normed_rows(Tensor hidden, std::span<const int> indices, const Weight& norm);
   /// Calls fn(first of indices, logits) for as many rows at a time as there is scratch for.
   void for_each_head_part(Tensor hidden, std::span<const int> indices, const Weight& norm, const Weight& head,
                           const std::function<void(size_t at, Tensor logits)>& fn);
@@ -97,6 +102,7 @@ class Decoder {
   std::vector<Segment> host_segments_;   // of the step
   std::unique_ptr<Buffer> host_logits_;  // one row a sequence; grows where more are asked for
   std::vector<TopEntry> host_top_;
+  std::unique_ptr<Buffer> host_hidden_;  // of hidden(); null until it is called
 };
 
 }  // namespace glint

@@ -46,6 +46,7 @@ Answer::Choice Answer::make_choice(const Request& request, const AnswerFormat& f
     ReplyFormat reply = service_.reply_format();
     if (format.is_bound) reply.thinking_anywhere = false;
     choice.parser.emplace(reply, ReplyOptions{.tools = &format.tools, .inside_thinking = format.inside_thinking});
+    if (!format.tools.is_null()) choice.trace.emplace();
     choice.is_thinking = format.inside_thinking;
   }
   choice.task = service_.metrics().begin(static_cast<int>(request.ids.size()), request.output.n_predict);
@@ -72,8 +73,7 @@ AnswerPart Answer::part_of(Event event, const Submitted& from) {
   part.choice = from.first_choice + event.completion;
   Choice& choice = choices_[static_cast<size_t>(part.choice)];
   if (choice.parser) {
-    part.delta = choice.parser->push(event.text);
-    if (event.finish) append(part.delta, choice.parser->finish());
+    part.delta = parse(event, choice);
     if (!part.delta.reasoning.empty()) choice.is_thinking = true;
     if (!part.delta.content.empty() || !part.delta.calls.empty()) choice.is_thinking = false;
   } else {
@@ -94,6 +94,17 @@ AnswerPart Answer::part_of(Event event, const Submitted& from) {
     choice.task.reset();
   }
   return part;
+}
+
+ReplyDelta Answer::parse(const Event& event, Choice& choice) {
+  ReplyDelta delta = choice.parser->push(event.text);
+  if (event.finish) append(delta, choice.parser->finish());
+  if (!choice.trace) return delta;
+  choice.trace->push(event.id, event.text);
+  for (const ToolCallDelta& call : delta.calls) {
+    service_.calls().remember(call, choice.trace->ids_of(call, service_.tokenizer().vocab()));
+  }
+  return delta;
 }
 
 /// Nothing follows the first call.

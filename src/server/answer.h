@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "server/service.h"
+#include "text/call_replay.h"
 #include "text/reply_parser.h"
 
 namespace glint::server {
@@ -72,6 +73,7 @@ class Answer {
   std::vector<Submitted> submitted_;
   struct Choice {
     std::optional<ReplyParser> parser;  // absent: raw
+    std::optional<ReplyTrace> trace;    // present where calls are looked for
     bool is_thinking = false;
     bool is_cut = false;  // it has its one call
     std::shared_ptr<Task> task;  // null once it has finished
@@ -79,6 +81,7 @@ class Answer {
   Choice make_choice(const Request& request, const AnswerFormat& format);
   void cut(AnswerPart& part, Choice& choice, const Submitted& from);
   AnswerPart part_of(Event event, const Submitted& from);
+  ReplyDelta parse(const Event& event, Choice& choice);
 
   std::vector<Choice> choices_;
   Usage usage_;

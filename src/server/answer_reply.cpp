@@ -69,10 +69,12 @@ class WholeAnswer final : public AnswerContinuation {
   bool pull(HttpResponse& response) override {
     while (std::optional<AnswerPart> part = answer_->next()) add(std::move(*part));
     if (!answer_->is_over()) return false;
-    response = {.body = to_text(writer_->whole(completions_, answer_->usage()))};
     for (const Completion& completion : completions_) {
-      if (has_failed(completion.finish)) response = error_reply(path_, failure_of(completion.finish)).response;
+      if (!has_failed(completion.finish)) continue;
+      response = error_reply(path_, failure_of(completion.finish)).response;
+      return true;
     }
+    response = {.body = to_text(writer_->whole(completions_, answer_->usage()))};
     return true;
   }
 
@@ -101,8 +103,21 @@ class WholeAnswer final : public AnswerContinuation {
 
 void Writer::begin(std::string&, const Usage&) {}
 
+void Writer::warn_of_ignored(const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    if (name != "model") warn(name + ": ignored");  // that one chose who answers
+  }
+}
+
+void Writer::add_warnings(Json& body) const {
+  if (!warnings_.empty()) body["warnings"] = warnings_;
+}
+
 Reply answer_with(Service& service, const std::string& path, std::vector<Request> requests, const AnswerFormat& format,
                   bool is_stream, std::unique_ptr<Writer> writer) {
+  if (const auto& constraint = requests.front().output.constraint) {
+    for (const std::string& text : constraint->warnings) writer->warn(text);
+  }
   auto answer = std::make_unique<Answer>(service, std::move(requests), format);
   Reply reply;
   if (is_stream) {

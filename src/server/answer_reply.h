@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // From an Answer to the bytes of one API, whole or streamed. An API is a Writer: what it says at the beginning, for each
-// part, at the end, and when something fails; and what a whole answer looks like.
+// part, at the end, and when something fails; and what a whole answer looks like. Every answer tells which members of the
+// request changed nothing, and what a constraint leaves out.
 // Called by the endpoints that generate. Tested by the tests of these.
 #pragma once
 
@@ -40,6 +41,18 @@ class Writer {
   virtual void end(const Usage& usage, std::string& out) = 0;
   virtual void fail(const ApiError& error, std::string& out) = 0;
   virtual std::string ping() const { return ": ping\n\n"; }
+
+  /// Something to be said beside the answer.
+  void warn(std::string text) { warnings_.push_back(std::move(text)); }
+  /// That these members of the request changed nothing.
+  void warn_of_ignored(const std::vector<std::string>& names);
+
+ protected:
+  /// As the member "warnings", if there are any.
+  void add_warnings(Json& body) const;
+
+ private:
+  std::vector<std::string> warnings_;
 };
 
 /// Submits and answers. Throws ApiError when the engine refuses. `path` says how later errors look.

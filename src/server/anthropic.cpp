@@ -89,8 +89,10 @@ class MessagesWriter final : public Writer {
   enum class Block { kNone, kThinking, kText, kTool };
 
   Json begun_message(const Usage& usage) const {
-    return {{"id", id_}, {"type", "message"}, {"role", "assistant"}, {"model", service_.name()}, {"content", Json::array()},
-            {"stop_reason", nullptr}, {"stop_sequence", nullptr}, {"usage", describe_usage(usage)}};
+    Json message = {{"id", id_}, {"type", "message"}, {"role", "assistant"}, {"model", service_.name()}, {"content", Json::array()},
+                    {"stop_reason", nullptr}, {"stop_sequence", nullptr}, {"usage", describe_usage(usage)}};
+    add_warnings(message);
+    return message;
   }
 
   static void append(std::string& out, const Json& event) { append_event(out, event, event["type"].get<std::string>()); }
@@ -125,12 +127,14 @@ Reply messages(Service& service, const HttpRequest& http) {
   const Json body = parse_json(http.body);
   const Fields fields(body);
   if (!fields.count("max_tokens", 1)) fields.refuse("max_tokens", "a whole number of at least 1");
+  const bool is_stream = fields.boolean("stream").value_or(false);
   const Json translated = translate_anthropic(fields);
   PreparedChat prepared = prepare_chat(Fields(translated), service);
+  auto writer = std::make_unique<MessagesWriter>(service);
+  writer->warn_of_ignored(fields.unread());
   std::vector<Request> requests;
   requests.push_back(std::move(prepared.request));
-  return answer_with(service, http.path, std::move(requests), prepared.format, fields.boolean("stream").value_or(false),
-                     std::make_unique<MessagesWriter>(service));
+  return answer_with(service, http.path, std::move(requests), prepared.format, is_stream, std::move(writer));
 }
 
 Reply count_tokens(Service& service, const HttpRequest& http) {
@@ -141,9 +145,9 @@ Reply count_tokens(Service& service, const HttpRequest& http) {
 
 }  // namespace
 
-void add_anthropic_endpoints(Router& router, Service& service) {
-  router.add("POST", "/v1/messages", [&service](const HttpRequest& request) { return messages(service, request); });
-  router.add("POST", "/v1/messages/count_tokens", [&service](const HttpRequest& request) { return count_tokens(service, request); });
+void add_anthropic_endpoints(Router& router, Models& models) {
+  router.add("POST", "/v1/messages", on_model(models, messages));
+  router.add("POST", "/v1/messages/count_tokens", on_model(models, count_tokens));
 }
 
 }  // namespace glint::server

@@ -31,11 +31,11 @@ bool is_public(std::string_view path) {
 
 Application::Application(ApplicationOptions options) : options_(std::move(options)) {}
 
-void Application::set_service(std::shared_ptr<Service> service) {
+void Application::set_models(std::shared_ptr<Models> models) {
   auto ready = std::make_shared<Ready>();
-  ready->router = make_router(*service);
+  ready->router = make_router(*models);
   if (options_.web_page) add_pdf_endpoint(ready->router);
-  ready->service = std::move(service);
+  ready->models = std::move(models);
   const std::lock_guard lock(mutex_);
   ready_ = std::move(ready);
 }
@@ -101,24 +101,26 @@ void Application::add_cors(const HttpRequest& request, HttpResponse& response) c
   const auto add = [&](const char* name, std::string_view value) { response.headers.emplace_back(name, value); };
   add("Access-Control-Allow-Origin", is("*") ? "*" : origin);
   add("Vary", "Origin");
-  add("Access-Control-Allow-Methods", "GET, POST, OPTIONS");
+  add("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS");
   add("Access-Control-Allow-Headers", "authorization, content-type, x-api-key, anthropic-version, anthropic-beta");
   add("Access-Control-Max-Age", "600");
 }
 
-Router make_router(Service& service) {
+Router make_router(Models& models) {
   Router router;
-  add_status_endpoints(router, service);
-  add_live_endpoints(router, service);
-  add_capability_endpoints(router, service);
-  add_text_endpoints(router, service);
-  add_openai_chat_endpoints(router, service);
-  add_openai_completion_endpoints(router, service);
-  add_native_completion_endpoints(router, service);
-  add_infill_endpoints(router, service);
-  add_responses_endpoints(router, service);
-  add_anthropic_endpoints(router, service);
-  add_ollama_endpoints(router, service);
+  add_status_endpoints(router, models);
+  add_live_endpoints(router, models);
+  add_openapi_endpoint(router);
+  add_capability_endpoints(router, models);
+  add_text_endpoints(router, models);
+  add_openai_chat_endpoints(router, models);
+  add_openai_completion_endpoints(router, models);
+  add_native_completion_endpoints(router, models);
+  add_infill_endpoints(router, models);
+  add_responses_endpoints(router, models);
+  add_embedding_endpoints(router, models);
+  add_anthropic_endpoints(router, models);
+  add_ollama_endpoints(router, models);
   return router;
 }
 

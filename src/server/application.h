@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "server/models.h"
 #include "server/router.h"
-#include "server/service.h"
 #include "server/web_page.h"
 
 namespace glint::server {
@@ -26,14 +26,14 @@ class Application {
  public:
   explicit Application(ApplicationOptions options);
 
-  /// From now on requests reach the model; before, they are told to wait.
-  void set_service(std::shared_ptr<Service> service);
+  /// From now on requests reach the models; before, they are told to wait.
+  void set_models(std::shared_ptr<Models> models);
   /// From any thread; never throws.
   Reply handle(HttpRequest request) const;
 
  private:
   struct Ready {
-    std::shared_ptr<Service> service;
+    std::shared_ptr<Models> models;
     Router router;
   };
   Reply answer(HttpRequest request) const;
@@ -44,10 +44,10 @@ class Application {
   ApplicationOptions options_;
   WebPage page_;
   mutable std::mutex mutex_;
-  std::shared_ptr<const Ready> ready_;  // null while the model loads
+  std::shared_ptr<const Ready> ready_;  // null while the first model loads
 };
 
-/// Every endpoint of every API. The service must outlive the router.
-Router make_router(Service& service);
+/// Every endpoint of every API. The models must outlive the router and its replies.
+Router make_router(Models& models);
 
 }  // namespace glint::server

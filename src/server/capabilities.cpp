@@ -11,11 +11,12 @@ namespace glint::server {
 namespace {
 
 constexpr std::initializer_list<const char*> kIgnored = {
-    "model", "user", "metadata", "store", "service_tier", "cache_prompt", "id_slot", "n_keep", "t_max_predict_ms",
+    "user", "metadata", "service_tier", "cache_prompt", "id_slot", "n_keep", "t_max_predict_ms",
     "post_sampling_probs", "timings_per_token", "return_progress", "response_fields", "lora", "keep_alive", "num_ctx"};
-constexpr std::initializer_list<const char*> kRefused = {"previous_response_id", "conversation", "suffix", "images",
+constexpr std::initializer_list<const char*> kRefused = {"conversation", "suffix", "images",
                                                          "multimodal_data", "context", "template"};
 constexpr std::initializer_list<const char*> kSupported = {
+    "model", "store", "previous_response_id", "dimensions", "encoding_format", "embd_normalize", "truncate",
     "messages", "prompt", "input", "system", "instructions", "max_tokens", "max_completion_tokens", "max_output_tokens",
     "n_predict", "num_predict", "stop", "stop_sequences", "n", "n_cmpl", "logprobs", "top_logprobs", "n_probs", "stream",
     "stream_options", "ignore_eos", "samplers", "dry_sequence_breakers", "logit_bias", "chat_template_kwargs",
@@ -35,8 +36,8 @@ Json describe_fields() {
 
 }  // namespace
 
-void add_capability_endpoints(Router& router, Service& service) {
-  router.add("GET", "/v1/capabilities", [&service](const HttpRequest&) {
+void add_capability_endpoints(Router& router, Models& models) {
+  router.add("GET", "/v1/capabilities", on_model(models, [](Service& service, const HttpRequest&) {
     const ReplyFormat& format = service.reply_format();
     const bool thinks = service.has_chat() && format.thinking_anywhere;
     return json_reply({{"fields", describe_fields()},
@@ -46,7 +47,7 @@ void add_capability_endpoints(Router& router, Service& service) {
                        {"thinking", thinks ? Json({{"open", format.thinking.open}, {"close", format.thinking.close}}) : Json()},
                        {"structured_output", Json::array({"json_schema", "regex", "gbnf"})},
                        {"n_ctx", service.engine().n_ctx()}});
-  });
+  }));
 }
 
 }  // namespace glint::server

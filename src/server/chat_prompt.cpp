@@ -86,8 +86,9 @@ ChatIds render_chat(const Service& service, const ChatMessages& chat) {
     prompt.literal.push_back({prompt.text.size(), prompt.text.size() + begun->size()});
     prompt.text += *begun;
   }
-  result.ids = service.tokenizer().encode(
-      prompt.text, {.add_special = true, .parse_special = true, .single_bos = true, .literal = prompt.literal});
+  result.ids = service.calls().encode(
+      service.tokenizer(), prompt, service.reply_format(), messages, input.tools,
+      {.add_special = true, .parse_special = true, .single_bos = true, .literal = prompt.literal});
   result.text = std::move(prompt.text);
   return result;
 }

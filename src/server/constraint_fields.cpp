@@ -37,18 +37,18 @@ bool has_strict_tool(const Json& tools) {
   return false;
 }
 
-std::optional<ConstraintSpec> spec_of_tools(const OfferedTools& tools) {
-  if (tools.offered.is_null()) return std::nullopt;
-  const bool is_bound = tools.must_call || has_strict_tool(tools.offered);
-  if (!is_bound) return std::nullopt;
+/// How often may be called where a call is all there is.
+ConstraintSpec::Calls calls_of(const OfferedTools& tools) {
+  return tools.may_be_parallel && tools.only.empty() ? ConstraintSpec::Calls::kSome : ConstraintSpec::Calls::kOne;
+}
+
+ConstraintSpec spec_of_tools(const OfferedTools& tools) {
   ConstraintSpec spec;
   spec.kind = ConstraintSpec::Kind::kTools;
   spec.text = to_text(tools.offered);
   spec.strict = has_strict_tool(tools.offered);
   spec.tool = tools.only;
-  spec.calls = !tools.must_call                                   ? ConstraintSpec::Calls::kAuto
-               : tools.may_be_parallel && tools.only.empty() ? ConstraintSpec::Calls::kSome
-                                                                  : ConstraintSpec::Calls::kOne;
+  spec.calls = tools.must_call ? calls_of(tools) : ConstraintSpec::Calls::kAuto;
   return spec;
 }
 
@@ -77,6 +77,32 @@ std::optional<ConstraintSpec> spec_of_response_format(const Fields& fields) {
   return spec;
 }
 
+/// What the text must be; calls aside.
+std::optional<ConstraintSpec> spec_of_text(const Fields& fields) {
+  std::optional<ConstraintSpec> spec;
+  const auto set = [&](const char* name, ConstraintSpec::Kind kind, std::string text) {
+    if (spec) throw ApiError::invalid(fmt::format("{}: another member says already what the answer must be", name));
+    spec.emplace();
+    spec->kind = kind;
+    spec->text = std::move(text);
+  };
+  using Kind = ConstraintSpec::Kind;
+  if (const std::optional<ConstraintSpec> format = spec_of_response_format(fields)) {
+    set("response_format", format->kind, format->text);
+    spec->strict = format->strict;
+  }
+  if (const Json* schema = fields.find("json_schema")) {
+    set("json_schema", Kind::kJsonSchema, to_text(*schema));
+  }
+  if (const std::string* grammar = fields.string("grammar"); grammar != nullptr && !grammar->empty()) {
+    set("grammar", Kind::kGbnf, *grammar);
+  }
+  if (const std::string* regex = fields.string("regex")) {
+    set("regex", Kind::kRegex, *regex);
+  }
+  return spec;
+}
+
 }  // namespace
 
 OfferedTools read_tools(const Fields& fields) {
@@ -102,31 +128,15 @@ OfferedTools read_tools(const Fields& fields) {
 
 std::shared_ptr<const Constraint> read_constraint(const Fields& fields, Service& service, const OfferedTools& tools,
                                                   ThinkingStart thinking) {
-  std::optional<ConstraintSpec> spec = spec_of_tools(tools);
-  const auto set = [&](const char* name, ConstraintSpec::Kind kind, std::string text) {
-    if (spec) throw ApiError::invalid(fmt::format("{}: another member says already what the answer must be", name));
-    spec.emplace();
-    spec->kind = kind;
-    spec->text = std::move(text);
-  };
-  using Kind = ConstraintSpec::Kind;
-  if (const std::optional<ConstraintSpec> format = spec_of_response_format(fields)) {
-    set("response_format", format->kind, format->text);
-    spec->strict = format->strict;
-  }
-  if (const Json* schema = fields.find("json_schema")) {
-    set("json_schema", Kind::kJsonSchema, to_text(*schema));
-  }
-  if (const std::string* grammar = fields.string("grammar"); grammar != nullptr && !grammar->empty()) {
-    set("grammar", Kind::kGbnf, *grammar);
-  }
-  if (const std::string* regex = fields.string("regex")) {
-    set("regex", Kind::kRegex, *regex);
+  std::optional<ConstraintSpec> spec = spec_of_text(fields);
+  const bool has_tools = !tools.offered.is_null();
+  if (has_tools && (tools.must_call || (!spec && has_strict_tool(tools.offered)))) {
+    spec = spec_of_tools(tools);  // there will be no other text
+  } else if (has_tools && spec) {
+    spec->or_calls_of = to_text(tools.offered);
+    spec->calls = calls_of(tools);
   }
   if (!spec) return nullptr;
-  if (spec->kind != ConstraintSpec::Kind::kTools && !tools.offered.is_null()) {
-    throw ApiError::invalid("tools: an answer that is bound to a format cannot call them; set tool_choice to \"none\"");
-  }
   spec->thinking = thinking;
   return service.constraints().compile(*spec);
 }

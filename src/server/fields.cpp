@@ -41,10 +41,21 @@ Fields::Fields(const Json& object, std::string where) : object_(object), where_(
 }
 
 const Json* Fields::find(std::string_view name) const {
+  if (!read_.contains(name)) read_.emplace(name);
   for (const auto& [key, value] : object_.get_ref<const Json::object_t&>()) {
     if (key == name) return value.is_null() ? nullptr : &value;
   }
   return nullptr;
+}
+
+std::vector<std::string> Fields::unread() const {
+  constexpr size_t kMost = 32;
+  std::vector<std::string> names;
+  for (const auto& [key, value] : object_.get_ref<const Json::object_t&>()) {
+    if (names.size() == kMost) break;
+    if (!value.is_null() && !read_.contains(key)) names.push_back(where_ + printable(key));
+  }
+  return names;
 }
 
 void Fields::refuse(std::string_view name, std::string_view expected) const {

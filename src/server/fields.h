@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Typed, bounded reading of a request's members. A member that is absent or null is not there; one of another type or out
-// of range is an ApiError (400) that names it. Unknown members are nobody's concern here.
+// of range is an ApiError (400) that names it. What nobody asked for is known at the end, and told to the client.
 // Tested by tests/unit/server/fields_test.cpp.
 #pragma once
 
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,12 +37,16 @@ class Fields {
   /// A string or an array of strings.
   std::vector<std::string> strings(std::string_view name) const;
 
+  /// Members that are there and that nobody has asked for, with what stands before their names; the first few of many.
+  std::vector<std::string> unread() const;
+
   /// "temperature: expected a number, found a string".
   [[noreturn]] void refuse(std::string_view name, std::string_view expected) const;
 
  private:
   const Json& object_;
   std::string where_;
+  mutable std::set<std::string, std::less<>> read_;  // names that were asked for
 };
 
 /// "a string", "null", ...

@@ -53,8 +53,9 @@ class Connection final : public HttpConnection, public std::enable_shared_from_t
  public:
   template <class... Args>
   Connection(HttpContext& context, std::string peer, PlainSocket socket, Args&... args)
-      : context_(context), peer_(std::move(peer)), socket_(std::move(socket), args...), deadline_(socket_.get_executor()),
-        ping_(socket_.get_executor()) {
+      : context_(context), peer_(std::move(peer)), socket_(std::move(socket), args...),
+        deadline_{asio::steady_timer(socket_.get_executor()), &Connection::on_deadline},
+        ping_{asio::steady_timer(socket_.get_executor()), &Connection::send_ping} {
     ++context_.n_connections;
   }
   ~Connection() override { --context_.n_connections; }
@@ -62,7 +63,7 @@ class Connection final : public HttpConnection, public std::enable_shared_from_t
   void start() override {
     run([](Connection& self) {
       if constexpr (kIsTls) {
-        self.set_deadline(self.context_.limits.header);
+        self.set(self.deadline_, self.context_.limits.header);
         self.socket_.async_handshake(asio::ssl::stream_base::server, [keep = self.shared_from_this()](error_code error) {
           if (error) return keep->close();
           keep->begin_request();
@@ -98,13 +99,14 @@ class Connection final : public HttpConnection, public std::enable_shared_from_t
     if (context_.draining || peer_ended_) return close();
     state_ = State::kReading;
     has_begun_ = has_header_ = false;
+    headers_.clear();
     record_ = {};
     record_.peer = peer_;
     parser_.emplace();
     parser_->eager(true);
     parser_->header_limit(static_cast<std::uint32_t>(context_.limits.header_bytes));
     parser_->body_limit(context_.limits.body_bytes);
-    set_deadline(context_.limits.idle);
+    set(deadline_, context_.limits.idle);
     parse();
   }
 
@@ -113,7 +115,7 @@ class Connection final : public HttpConnection, public std::enable_shared_from_t
     if (!has_begun_) {
       has_begun_ = true;
       started_ = Clock::now();
-      set_deadline(context_.limits.header);
+      set(deadline_, context_.limits.header);
     }
     error_code error;
     const size_t n_used = parser_->put(buffer_.data(), error);
@@ -122,7 +124,7 @@ class Connection final : public HttpConnection, public std::enable_shared_from_t
     if (error && error != http::error::need_more) return refuse(describe_parse_error(error));
     if (parser_->is_header_done() && !has_header_) {
       has_header_ = true;
-      set_deadline(context_.limits.body);
+      set(deadline_, context_.limits.body);
       if (!parser_->is_done() && lower(header("Expect")) == "100-continue") {
         return write("HTTP/1.1 100 Continue\r\n\r\n", &Connection::parse);
       }
@@ -160,7 +162,7 @@ class Connection final : public HttpConnection, public std::enable_shared_from_t
 
   void dispatch() {
     state_ = State::kAnswering;
-    deadline_.cancel();
+    deadline_.due.reset();
     const auto& message = parser_->get();
     keep_alive_ = message.keep_alive();
     is_http_1_0_ = message.version() < 11;
@@ -198,11 +200,16 @@ class Connection final : public HttpConnection, public std::enable_shared_from_t
 
   void on_reply(Reply reply) {
     if (state_ != State::kAnswering) return;
+    reply.response.headers.insert(reply.response.headers.end(), headers_.begin(), headers_.end());
+    headers_.clear();
     rest_ = std::move(reply.rest);
     if (context_.draining) keep_alive_ = false;
     if (!rest_) return send_whole(reply.response);
     if (peer_ended_) return close();
-    if (!rest_->is_stream()) return pump();
+    if (!rest_->is_stream()) {
+      headers_ = std::move(reply.response.headers);
+      return pump();
+    }
     if (is_http_1_0_) keep_alive_ = false;
     record_.status = reply.response.status;
     write(format_head(reply.response, is_http_1_0_ ? Framing::kUntilClose : Framing::kChunked, keep_alive_), &Connection::pump);
@@ -219,6 +226,7 @@ class Connection final : public HttpConnection, public std::enable_shared_from_t
   /// Writes what the continuation has, or waits for it.
   void pump() {
     if (state_ != State::kAnswering || !rest_ || is_writing_) return;
+    if (const std::unique_ptr<Reply> other = rest_->become()) return on_reply(std::move(*other));
     HttpResponse part;
     bool is_last = true;
     try {
@@ -228,6 +236,7 @@ class Connection final : public HttpConnection, public std::enable_shared_from_t
       return refuse(ApiError::internal(error.what()));
     }
     if (!rest_->is_stream()) {
+      part.headers.insert(part.headers.end(), headers_.begin(), headers_.end());
       if (is_last) return send_whole(part);
     } else if (is_last || !part.body.empty()) {
       std::string bytes = is_http_1_0_ ? std::move(part.body) : format_chunk(part.body);
@@ -241,16 +250,11 @@ class Connection final : public HttpConnection, public std::enable_shared_from_t
     rest_->when_ready([weak = this->weak_from_this()] {
       if (const auto keep = weak.lock()) asio::post(keep->socket_.get_executor(), [keep] { keep->pump(); });
     });
-    if (!rest_->is_stream()) return;
-    ping_.expires_after(context_.limits.ping);
-    ping_.async_wait([weak = this->weak_from_this()](error_code error) {
-      const auto keep = weak.lock();
-      if (!error && keep) keep->send_ping();
-    });
+    if (rest_->is_stream()) set(ping_, context_.limits.ping);
   }
 
   void send_ping() {
-    if (state_ != State::kAnswering || !rest_ || is_writing_ || ping_.expiry() > Clock::now()) return;
+    if (state_ != State::kAnswering || !rest_ || is_writing_) return;
     const std::string ping = rest_->ping();
     if (ping.empty()) return;
     write(is_http_1_0_ ? ping : format_chunk(ping), &Connection::pump);
@@ -259,15 +263,15 @@ class Connection final : public HttpConnection, public std::enable_shared_from_t
   void write(std::string bytes, void (Connection::*then)()) {
     if (state_ == State::kClosed) return;
     is_writing_ = true;
-    ping_.cancel();
+    ping_.due.reset();
     out_ = std::move(bytes);
-    set_deadline(context_.limits.write);
+    set(deadline_, context_.limits.write);
     asio::async_write(socket_, asio::buffer(out_), [keep = this->shared_from_this(), then](error_code error, size_t n) {
       keep->is_writing_ = false;
       keep->record_.bytes_out += n;
       if (keep->state_ == State::kClosed) return;
       if (error) return keep->close();
-      keep->deadline_.cancel();
+      keep->deadline_.due.reset();
       ((*keep).*then)();
     });
   }
@@ -282,7 +286,7 @@ class Connection final : public HttpConnection, public std::enable_shared_from_t
   /// Closing with unread input would make the system take back what was written, so what still comes is read away.
   void linger() {
     state_ = State::kLingering;
-    set_deadline(context_.limits.linger);
+    set(deadline_, context_.limits.linger);
     if constexpr (kIsTls) {
       socket_.async_shutdown([keep = this->shared_from_this()](error_code) { keep->close(); });
     } else {
@@ -293,12 +297,29 @@ class Connection final : public HttpConnection, public std::enable_shared_from_t
     }
   }
 
-  void set_deadline(std::chrono::milliseconds duration) {
-    deadline_.expires_after(duration);
-    deadline_.async_wait([weak = this->weak_from_this()](error_code error) {
+  /// Set and cleared for every piece of an answer, so a wait that is pending is left alone if it does not end too late.
+  struct Alarm {
+    asio::steady_timer timer;
+    void (Connection::*ring)();
+    std::optional<Clock::time_point> due = {};      // absent: not to ring
+    std::optional<Clock::time_point> pending = {};  // when the timer looks
+  };
+
+  void set(Alarm& alarm, std::chrono::milliseconds duration) {
+    alarm.due = Clock::now() + duration;
+    if (!alarm.pending || *alarm.pending > *alarm.due) start(alarm);
+  }
+  void start(Alarm& alarm) {
+    alarm.pending = alarm.due;
+    alarm.timer.expires_at(*alarm.due);
+    alarm.timer.async_wait([weak = this->weak_from_this(), &alarm](error_code error) {
       const auto keep = weak.lock();
-      if (error || !keep || keep->deadline_.expiry() > Clock::now()) return;
-      keep->on_deadline();
+      if (error || !keep) return;
+      alarm.pending.reset();
+      if (!alarm.due) return;
+      if (*alarm.due > Clock::now()) return keep->start(alarm);
+      alarm.due.reset();
+      ((*keep).*alarm.ring)();
     });
   }
 
@@ -313,8 +334,8 @@ class Connection final : public HttpConnection, public std::enable_shared_from_t
     if (state_ == State::kAnswering) log(false);
     state_ = State::kClosed;
     rest_.reset();
-    deadline_.cancel();
-    ping_.cancel();
+    deadline_.timer.cancel();
+    ping_.timer.cancel();
     error_code ignored;
     socket_.lowest_layer().close(ignored);
   }
@@ -329,12 +350,13 @@ class Connection final : public HttpConnection, public std::enable_shared_from_t
   HttpContext& context_;
   std::string peer_;
   Socket socket_;
-  asio::steady_timer deadline_, ping_;
+  Alarm deadline_, ping_;
   State state_ = State::kReading;
   std::array<char, kReadBytes> incoming_;  // what the pending read fills
   boost::beast::flat_buffer buffer_;       // what came and is not parsed
   std::optional<http::request_parser<http::string_body>> parser_;
   std::unique_ptr<Continuation> rest_;
+  std::vector<std::pair<std::string, std::string>> headers_;  // for a response that is yet to come
   std::string out_;
   AccessRecord record_;
   Clock::time_point started_ = {};
@@ -349,8 +371,11 @@ class Connection final : public HttpConnection, public std::enable_shared_from_t
 
 std::shared_ptr<HttpConnection> make_connection(PlainSocket socket, std::string peer, HttpContext& context,
                                                 asio::ssl::context* tls) {
-  if (tls == nullptr) return std::make_shared<Connection<PlainSocket>>(context, std::move(peer), std::move(socket));
-  return std::make_shared<Connection<TlsSocket>>(context, std::move(peer), std::move(socket), *tls);
+  // Not make_shared: a weak pointer that stays would keep the buffers.
+  if (tls == nullptr) {
+    return std::shared_ptr<Connection<PlainSocket>>(new Connection<PlainSocket>(context, std::move(peer), std::move(socket)));
+  }
+  return std::shared_ptr<Connection<TlsSocket>>(new Connection<TlsSocket>(context, std::move(peer), std::move(socket), *tls));
 }
 
 }  // namespace glint::server

@@ -29,6 +29,8 @@ struct HttpRequest {
   }
 };
 
+struct Reply;
+
 struct HttpResponse {
   int status = 200;
   std::string content_type = "application/json";
@@ -44,6 +46,9 @@ class Continuation {
   virtual bool is_stream() const = 0;
   /// Adds what there is to the response (of a stream: to the body alone) without waiting; true when that was the last.
   virtual bool pull(HttpResponse& response) = 0;
+  /// Another reply that takes the place of all this, asked for before pull(); the request had to wait for something first.
+  /// PRECOND: is_stream() is false.
+  virtual std::unique_ptr<Reply> become();
   /// Calls `wake` once, from any thread, when pull() has more to say.
   virtual void when_ready(std::function<void()> wake) = 0;
   /// Comes to an orderly end soon: the server wants to stop. From the thread that uses it.
@@ -56,6 +61,8 @@ struct Reply {
   HttpResponse response = {};
   std::unique_ptr<Continuation> rest = nullptr;  // null: the response is whole
 };
+
+inline std::unique_ptr<Reply> Continuation::become() { return nullptr; }
 
 /// May be called from several threads at once, and never throws.
 using HttpHandler = std::function<Reply(HttpRequest)>;

@@ -42,12 +42,12 @@ std::vector<int32_t> infill_prompt(const Service& service, const Fields& fields)
 
 }  // namespace
 
-void add_infill_endpoints(Router& router, Service& service) {
-  router.add("POST", "/infill", [&service](const HttpRequest& http) {
+void add_infill_endpoints(Router& router, Models& models) {
+  router.add("POST", "/infill", on_model(models, [](Service& service, const HttpRequest& http) {
     const Json body = parse_json(http.body);
     const Fields fields(body);
     return answer_natively(service, http, fields, {infill_prompt(service, fields)});
-  });
+  }));
 }
 
 }  // namespace glint::server

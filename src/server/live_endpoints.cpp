@@ -8,7 +8,7 @@
 namespace glint::server {
 namespace {
 
-Reply metrics(const Service& service) {
+Reply metrics(const Service& service, const HttpRequest&) {
   if (!service.options().show_metrics) throw ApiError::disabled("/metrics is switched off; start with --metrics");
   return {.response = {.content_type = "text/plain; version=0.0.4; charset=utf-8",
                        .body = service.metrics().print(service.batch().status(), service.engine().options().n_sequences)}};
@@ -41,9 +41,13 @@ Reply slots(const Service& service, const HttpRequest& request) {
 
 }  // namespace
 
-void add_live_endpoints(Router& router, Service& service) {
-  router.add("GET", "/metrics", [&service](const HttpRequest&) { return metrics(service); });
-  router.add("GET", "/slots", [&service](const HttpRequest& request) { return slots(service, request); });
+void add_live_endpoints(Router& router, Models& models) {
+  router.add("GET", "/metrics", on_loaded_model(models, metrics));
+  router.add("POST", "/slots/*", [](const HttpRequest&) -> Reply {
+    throw ApiError::disabled("answers have no fixed slots to save, restore or erase: what they have computed is found by its "
+                             "text, and kept over a restart with --slot-save-path");
+  });
+  router.add("GET", "/slots", on_loaded_model(models, slots));
 }
 
 }  // namespace glint::server

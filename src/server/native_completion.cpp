@@ -65,21 +65,23 @@ class NativeWriter final : public Writer {
  private:
   Json last(int choice, const std::string& content, const Finish& finish) const {
     const std::vector<int32_t>& prompt = prompts_[static_cast<size_t>(choice)];
-    return {{"index", choice},
-            {"content", content},
-            {"tokens", Json::array()},
-            {"id_slot", -1},
-            {"stop", true},
-            {"model", service_.name()},
-            {"tokens_predicted", finish.timings.n_predicted},
-            {"tokens_evaluated", prompt.size()},
-            {"generation_settings", settings_},
-            {"prompt", service_.tokenizer().decode(prompt)},
-            {"truncated", false},
-            {"stop_type", stop_type(finish)},
-            {"stopping_word", finish.stopping_string},
-            {"tokens_cached", static_cast<int>(prompt.size()) + finish.timings.n_predicted},
-            {"timings", describe_timings(finish.timings)}};
+    Json data = {{"index", choice},
+                 {"content", content},
+                 {"tokens", Json::array()},
+                 {"id_slot", -1},
+                 {"stop", true},
+                 {"model", service_.name()},
+                 {"tokens_predicted", finish.timings.n_predicted},
+                 {"tokens_evaluated", prompt.size()},
+                 {"generation_settings", settings_},
+                 {"prompt", service_.tokenizer().decode(prompt)},
+                 {"truncated", false},
+                 {"stop_type", stop_type(finish)},
+                 {"stopping_word", finish.stopping_string},
+                 {"tokens_cached", static_cast<int>(prompt.size()) + finish.timings.n_predicted},
+                 {"timings", describe_timings(finish.timings)}};
+    add_warnings(data);
+    return data;
   }
 
   const Service& service_;
@@ -118,13 +120,14 @@ Reply answer_natively(Service& service, const HttpRequest& http, const Fields& f
     requests.back().ids = std::move(ids);
   }
   auto writer = std::make_unique<NativeWriter>(service, requests, fields.boolean("return_tokens").value_or(false));
-  return answer_with(service, http.path, std::move(requests), {.is_raw = true}, fields.boolean("stream").value_or(false),
-                     std::move(writer));
+  const bool is_stream = fields.boolean("stream").value_or(false);
+  writer->warn_of_ignored(fields.unread());
+  return answer_with(service, http.path, std::move(requests), {.is_raw = true}, is_stream, std::move(writer));
 }
 
-void add_native_completion_endpoints(Router& router, Service& service) {
+void add_native_completion_endpoints(Router& router, Models& models) {
   for (const char* path : {"/completion", "/completions"}) {
-    router.add("POST", path, [&service](const HttpRequest& request) { return completion(service, request); });
+    router.add("POST", path, on_model(models, completion));
   }
 }
 

@@ -27,6 +27,7 @@ class OllamaWriter final : public Writer {
     const Completion& completion = completions.front();
     Json line = piece(completion.reasoning, completion.content, completion.tool_calls);
     line.update(end_of(completion.finish, usage));
+    add_warnings(line);
     return line;
   }
 
@@ -40,6 +41,7 @@ class OllamaWriter final : public Writer {
   void end(const Usage& usage, std::string& out) override {
     Json line = piece("", "", {});
     line.update(end_of(finish_, usage));
+    add_warnings(line);
     append(line, out);
   }
   void fail(const ApiError& error, std::string& out) override { append(describe_error(ErrorShape::kOllama, error), out); }
@@ -92,7 +94,7 @@ Json translate_settings(const Fields& fields) {
   Json body = Json::object();
   if (const Json* options = fields.object("options")) {
     for (const auto& [name, value] : options->items()) {
-      if (name != "num_ctx") body[name == "num_predict" ? "n_predict" : name] = value;  // the context is the server's
+      body[name == "num_predict" ? "n_predict" : name] = value;
     }
   }
   if (const Json* think = fields.find("think")) {
@@ -143,13 +145,23 @@ Json translate_messages(const Json& messages) {
   return translated;
 }
 
-Reply answer(Service& service, const HttpRequest& http, const Fields& fields, const Json& body, bool is_chat) {
-  PreparedChat prepared = prepare_chat(Fields(body), service);
-  std::vector<Request> requests;
-  requests.push_back(std::move(prepared.request));
+/// `settings`: the members of body that came as "options", with what else it has.
+Reply answer_lines(Service& service, const HttpRequest& http, const Fields& fields, const Fields& settings, Request request,
+                   const AnswerFormat& format, bool is_chat) {
   const std::string* model = fields.string("model");
-  return answer_with(service, http.path, std::move(requests), prepared.format, fields.boolean("stream").value_or(true),
-                     std::make_unique<OllamaWriter>(service, model == nullptr ? "" : *model, is_chat));
+  const bool is_stream = fields.boolean("stream").value_or(true);
+  auto writer = std::make_unique<OllamaWriter>(service, model == nullptr ? "" : *model, is_chat);
+  writer->warn_of_ignored(fields.unread());
+  writer->warn_of_ignored(settings.unread());
+  std::vector<Request> requests;
+  requests.push_back(std::move(request));
+  return answer_with(service, http.path, std::move(requests), format, is_stream, std::move(writer));
+}
+
+Reply answer(Service& service, const HttpRequest& http, const Fields& fields, const Json& body, bool is_chat) {
+  const Fields settings(body, "options.");
+  PreparedChat prepared = prepare_chat(settings, service);
+  return answer_lines(service, http, fields, settings, std::move(prepared.request), prepared.format, is_chat);
 }
 
 /// What is said to a request without a prompt, which only wants the model to be there.
@@ -188,12 +200,10 @@ Reply generate(Service& service, const HttpRequest& http) {
   }
   Json body = translate_settings(fields);
   if (fields.boolean("raw").value_or(false) || !service.has_chat()) {
-    Request request = read_request(Fields(body), service, {"n_predict"});
+    const Fields settings(body, "options.");
+    Request request = read_request(settings, service, {"n_predict"});
     request.ids = read_prompt(*prompt, service, "prompt");
-    std::vector<Request> requests;
-    requests.push_back(std::move(request));
-    return answer_with(service, http.path, std::move(requests), {.is_raw = true}, fields.boolean("stream").value_or(true),
-                       std::make_unique<OllamaWriter>(service, fields.string("model") ? *fields.string("model") : "", false));
+    return answer_lines(service, http, fields, settings, std::move(request), {.is_raw = true}, false);
   }
   body["messages"] = Json::array();
   if (const std::string* system = fields.string("system")) body["messages"].push_back({{"role", "system"}, {"content", *system}});
@@ -203,10 +213,10 @@ Reply generate(Service& service, const HttpRequest& http) {
 
 }  // namespace
 
-void add_ollama_endpoints(Router& router, Service& service) {
-  router.add("POST", "/api/chat", [&service](const HttpRequest& request) { return chat(service, request); });
-  router.add("POST", "/api/generate", [&service](const HttpRequest& request) { return generate(service, request); });
-  add_ollama_model_endpoints(router, service);
+void add_ollama_endpoints(Router& router, Models& models) {
+  router.add("POST", "/api/chat", on_model(models, chat));
+  router.add("POST", "/api/generate", on_model(models, generate));
+  add_ollama_model_endpoints(router, models);
 }
 
 }  // namespace glint::server

@@ -30,23 +30,30 @@ std::string digest_of(const std::string& name) {
   return to_hex(sha.digest());
 }
 
-Json describe(const Service& service, const std::string& name) {
+Json describe(const ModelEntry& entry, const std::string& name, const Models::Lease& service) {
   return {{"name", name},
           {"model", name},
-          {"modified_at", iso_time(service.created())},
-          {"size", service.engine().file().total_bytes()},
+          {"modified_at", iso_time(entry.modified)},
+          {"size", entry.file_bytes},
           {"digest", digest_of(name)},
-          {"details", describe_details(service)}};
+          {"details", service ? describe_details(*service) : Json({{"parent_model", ""}, {"format", "gguf"}})}};
 }
 
-Reply tags(const Service& service, bool is_running) {
-  Json models = Json::array();
-  for (const std::string& name : service.options().names) {
-    Json model = describe(service, name);
-    if (is_running) model.update({{"expires_at", iso_time(unix_time() + 3600)}, {"size_vram", 0}, {"context_length", service.engine().n_ctx()}});
-    models.push_back(std::move(model));
+Reply tags(Models& models, bool is_running) {
+  constexpr int64_t kLong = 3600;  // how long it stays is not known
+  Json described = Json::array();
+  for (size_t i = 0; i < models.size(); ++i) {
+    const Models::Lease service = models.look(i);
+    if (is_running && !service) continue;
+    for (const std::string& name : models.entry(i).names) {
+      Json model = describe(models.entry(i), name, service);
+      if (is_running) {
+        model.update({{"expires_at", iso_time(unix_time() + kLong)}, {"size_vram", 0}, {"context_length", service->engine().n_ctx()}});
+      }
+      described.push_back(std::move(model));
+    }
   }
-  return json_reply({{"models", std::move(models)}});
+  return json_reply({{"models", std::move(described)}});
 }
 
 /// Scalars of the file's metadata; its arrays are long and nobody's need.
@@ -91,11 +98,11 @@ std::string iso_time(int64_t seconds) {
   return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts)};
 }
 
-void add_ollama_model_endpoints(Router& router, Service& service) {
-  router.add("GET", "/api/tags", [&service](const HttpRequest&) { return tags(service, false); });
-  router.add("GET", "/api/ps", [&service](const HttpRequest&) { return tags(service, true); });
-  router.add("POST", "/api/show", [&service](const HttpRequest& request) { return show(service, request); });
-  router.add("GET", "/api/version", [&service](const HttpRequest&) { return json_reply({{"version", service.options().version}}); });
+void add_ollama_model_endpoints(Router& router, Models& models) {
+  router.add("GET", "/api/tags", [&models](const HttpRequest&) { return tags(models, false); });
+  router.add("GET", "/api/ps", [&models](const HttpRequest&) { return tags(models, true); });
+  router.add("POST", "/api/show", on_model(models, show));
+  router.add("GET", "/api/version", [](const HttpRequest&) { return json_reply({{"version", GLINT_VERSION}}); });
 }
 
 }  // namespace glint::server

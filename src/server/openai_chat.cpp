@@ -107,15 +107,16 @@ Reply chat_completions(Service& service, const HttpRequest& http) {
   prepared.request.n_logprobs = read_logprobs(fields);
   std::vector<Request> requests;
   requests.push_back(std::move(prepared.request));
-  return answer_with(service, http.path, std::move(requests), prepared.format, is_stream,
-                     std::make_unique<ChatWriter>(service, options));
+  auto writer = std::make_unique<ChatWriter>(service, options);
+  writer->warn_of_ignored(fields.unread());
+  return answer_with(service, http.path, std::move(requests), prepared.format, is_stream, std::move(writer));
 }
 
 }  // namespace
 
-void add_openai_chat_endpoints(Router& router, Service& service) {
+void add_openai_chat_endpoints(Router& router, Models& models) {
   for (const char* path : {"/v1/chat/completions", "/chat/completions"}) {
-    router.add("POST", path, [&service](const HttpRequest& request) { return chat_completions(service, request); });
+    router.add("POST", path, on_model(models, chat_completions));
   }
 }
 

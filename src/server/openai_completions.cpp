@@ -108,14 +108,16 @@ Reply completions(Service& service, const HttpRequest& http) {
     requests.push_back(common);
     requests.back().ids = std::move(ids);
   }
-  return answer_with(service, http.path, std::move(requests), {.is_raw = true}, fields.boolean("stream").value_or(false),
-                     std::make_unique<CompletionWriter>(service, read_stream_options(fields), std::move(echoes), common.n));
+  const bool is_stream = fields.boolean("stream").value_or(false);
+  auto writer = std::make_unique<CompletionWriter>(service, read_stream_options(fields), std::move(echoes), common.n);
+  writer->warn_of_ignored(fields.unread());
+  return answer_with(service, http.path, std::move(requests), {.is_raw = true}, is_stream, std::move(writer));
 }
 
 }  // namespace
 
-void add_openai_completion_endpoints(Router& router, Service& service) {
-  router.add("POST", "/v1/completions", [&service](const HttpRequest& request) { return completions(service, request); });
+void add_openai_completion_endpoints(Router& router, Models& models) {
+  router.add("POST", "/v1/completions", on_model(models, completions));
 }
 
 }  // namespace glint::server

@@ -25,7 +25,7 @@ Json OpenAiStream::frame(const std::string& object, Json choices) const {
           {"object", object},
           {"created", created_},
           {"model", service_.name()},
-          {"system_fingerprint", "glint-" + service_.options().version},
+          {"system_fingerprint", "glint-" GLINT_VERSION},
           {"choices", std::move(choices)}};
 }
 
@@ -33,18 +33,22 @@ Json OpenAiStream::whole_answer(Json choices, const Finish& first, const Usage& 
   Json answer = frame(object_, std::move(choices));
   answer["usage"] = describe_usage(usage);
   answer["timings"] = describe_timings(first.timings);
+  add_warnings(answer);
   return answer;
 }
 
 void OpenAiStream::write_chunk(Json choice, const Finish* finish, std::string& out) const {
   Json data = frame(chunk_, Json::array({std::move(choice)}));
-  if (finish != nullptr) data["timings"] = describe_timings(finish->timings);
+  if (finish != nullptr) {
+    data["timings"] = describe_timings(finish->timings);
+    add_warnings(data);
+  }
   append_event(out, data);
 }
 
 void OpenAiStream::end(const Usage& usage, std::string& out) {
   if (options_.include_usage) {
-      Json data = frame(chunk_, Json::array());
+    Json data = frame(chunk_, Json::array());
     data["usage"] = describe_usage(usage);
     append_event(out, data);
   }

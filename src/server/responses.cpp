@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// OpenAI's /v1/responses, without memory: every request brings its whole conversation. The answer is a list of items:
-// the thought, the message, the calls; a stream tells how each comes to be, with numbered events.
+// OpenAI's /v1/responses. The answer is a list of items: the thought, the message, the calls; a stream tells how each comes
+// to be, with numbered events. An answer is kept for a while, unless the request says otherwise, so that a later one can go
+// on from it without sending the conversation again.
 // Tested by tests/unit/server/responses_test.cpp and tests/clients/clients_test.py.
+#include "base/printable.h"
 #include "server/answer_reply.h"
 #include "server/chat_fields.h"
 #include "server/endpoints.h"
+#include "server/response_store.h"
 #include "server/responses_items.h"
 
 namespace glint::server {
@@ -21,8 +24,12 @@ Json describe_usage(const Usage& usage) {
 
 class ResponsesWriter final : public Writer {
  public:
-  ResponsesWriter(const Service& service, const Fields& request)
-      : service_(service), id_(new_id("resp_")), created_(unix_time()) {
+  /// `store` may be null: the answer is not kept. `items`: the conversation that it answers.
+  ResponsesWriter(const Service& service, const Fields& request, std::shared_ptr<ResponseStore> store, Json items)
+      : service_(service), id_(new_id("resp_")), created_(unix_time()), store_(std::move(store)), items_(std::move(items)) {
+    const std::string* previous = request.string("previous_response_id");
+    echo_["previous_response_id"] = previous == nullptr ? Json() : Json(*previous);
+    echo_["store"] = store_ != nullptr;
     for (const char* name : {"instructions", "temperature", "top_p", "max_output_tokens", "metadata", "reasoning", "text"}) {
       const Json* value = request.find(name);
       echo_[name] = value == nullptr ? Json() : *value;
@@ -43,7 +50,7 @@ class ResponsesWriter final : public Writer {
     std::string unused;  // what a stream would have said
     write({.choice = 0, .delta = std::move(delta), .token = {}, .finish = completion.finish}, unused);
     close(unused);
-    return response(is_complete() ? "completed" : "incomplete", &usage);
+    return final_response(usage);
   }
 
   void begin(std::string& out, const Usage&) override {
@@ -60,8 +67,8 @@ class ResponsesWriter final : public Writer {
 
   void end(const Usage& usage, std::string& out) override {
     close(out);
-    const char* status = is_complete() ? "completed" : "incomplete";
-    append(out, std::string("response.") + status, {{"response", response(status, &usage)}});
+    const Json response = final_response(usage);
+    append(out, "response." + response["status"].get<std::string>(), {{"response", response}});
   }
 
   void fail(const ApiError& error, std::string& out) override {
@@ -75,16 +82,24 @@ class ResponsesWriter final : public Writer {
     return finish_.reason != FinishReason::kLimit && finish_.reason != FinishReason::kContextFull;
   }
 
+  Json final_response(const Usage& usage) {
+    Json body = response(is_complete() ? "completed" : "incomplete", &usage);
+    if (store_) {
+      for (const Json& item : output_) items_.push_back(item);
+      store_->put(id_, {.response = to_text(body), .conversation = to_text(items_)});
+    }
+    return body;
+  }
+
   Json response(const char* status, const Usage* usage) const {
     Json body = {{"id", id_}, {"object", "response"}, {"created_at", created_}, {"status", status}, {"error", nullptr}};
     body["incomplete_details"] = std::string_view(status) == "incomplete" ? Json({{"reason", "max_output_tokens"}}) : Json();
     body["model"] = service_.name();
     body["output"] = output_;
-    body["previous_response_id"] = nullptr;
-    body["store"] = false;
     body["truncation"] = "disabled";
     body.update(echo_);
     body["usage"] = usage == nullptr ? Json() : describe_usage(*usage);
+    add_warnings(body);
     return body;
   }
 
@@ -170,6 +185,8 @@ class ResponsesWriter final : public Writer {
   const Service& service_;
   std::string id_;
   int64_t created_;
+  std::shared_ptr<ResponseStore> store_;  // null: it is not kept
+  Json items_;                            // that led to it
   Json echo_ = Json::object();     // what the request said
   Json output_ = Json::array();    // items that are done
   Item kind_ = Item::kNone;        // of the item at work
@@ -179,21 +196,46 @@ class ResponsesWriter final : public Writer {
   Finish finish_;
 };
 
-Reply responses(Service& service, const HttpRequest& http) {
+StoredResponse find_stored(ResponseStore& store, const std::string& id) {
+  std::optional<StoredResponse> stored = store.find(id);
+  if (!stored) throw ApiError::not_found(fmt::format("there is no response \"{}\"; it was not stored, or was forgotten", printable(id)));
+  return std::move(*stored);
+}
+
+Reply responses(Service& service, const HttpRequest& http, const std::shared_ptr<ResponseStore>& store) {
   const Json body = parse_json(http.body);
   const Fields fields(body);
-  const Json translated = translate_responses(fields);
+  Json earlier = Json::array();
+  if (const std::string* previous = fields.string("previous_response_id")) {
+    earlier = Json::parse(find_stored(*store, *previous).conversation);
+  }
+  Json items = read_items(fields, std::move(earlier));
+  const Json translated = translate_responses(fields, items);
+  const bool is_kept = fields.boolean("store").value_or(true);
   PreparedChat prepared = prepare_chat(Fields(translated), service);
   std::vector<Request> requests;
   requests.push_back(std::move(prepared.request));
-  return answer_with(service, http.path, std::move(requests), prepared.format, fields.boolean("stream").value_or(false),
-                     std::make_unique<ResponsesWriter>(service, fields));
+  const bool is_stream = fields.boolean("stream").value_or(false);
+  auto writer = std::make_unique<ResponsesWriter>(service, fields, is_kept ? store : nullptr, std::move(items));
+  writer->warn_of_ignored(fields.unread());
+  return answer_with(service, http.path, std::move(requests), prepared.format, is_stream, std::move(writer));
 }
 
 }  // namespace
 
-void add_responses_endpoints(Router& router, Service& service) {
-  router.add("POST", "/v1/responses", [&service](const HttpRequest& request) { return responses(service, request); });
+void add_responses_endpoints(Router& router, Models& models) {
+  const auto store = std::make_shared<ResponseStore>();
+  router.add("POST", "/v1/responses", on_model(models, [store](Service& service, const HttpRequest& request) {
+    return responses(service, request, store);
+  }));
+  router.add("GET", "/v1/responses/*", [store](const HttpRequest& request) -> Reply {
+    return {.response = {.body = find_stored(*store, request.path_tail).response}};
+  });
+  router.add("DELETE", "/v1/responses/*", [store](const HttpRequest& request) {
+    find_stored(*store, request.path_tail);
+    store->erase(request.path_tail);
+    return json_reply({{"id", request.path_tail}, {"object", "response"}, {"deleted", true}});
+  });
 }
 
 }  // namespace glint::server

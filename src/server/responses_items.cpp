@@ -98,22 +98,27 @@ void translate_format(const Fields& text, Json& body) {
 
 }  // namespace
 
-Json translate_responses(const Fields& fields) {
-  if (fields.find("previous_response_id") != nullptr || fields.find("conversation") != nullptr) {
-    throw ApiError::invalid("previous_response_id: answers are not kept; send the whole conversation as input");
+Json read_items(const Fields& fields, Json earlier) {
+  const Json* input = fields.find("input");
+  if (input == nullptr || !(input->is_string() || input->is_array())) fields.refuse("input", "a string or an array of items");
+  if (input->is_string()) {
+    earlier.push_back({{"type", "message"}, {"role", "user"}, {"content", *input}});
+  } else {
+    for (const Json& item : *input) earlier.push_back(item);
+  }
+  return earlier;
+}
+
+Json translate_responses(const Fields& fields, const Json& items) {
+  if (fields.find("conversation") != nullptr) {
+    throw ApiError::invalid("conversation: not supported; use previous_response_id, or send the whole conversation as input");
   }
   Json messages = Json::array();
   if (const std::string* instructions = fields.string("instructions")) {
     messages.push_back({{"role", "system"}, {"content", *instructions}});
   }
-  const Json* input = fields.find("input");
-  if (input == nullptr || !(input->is_string() || input->is_array())) fields.refuse("input", "a string or an array of items");
-  if (input->is_string()) {
-    messages.push_back({{"role", "user"}, {"content", *input}});
-  } else {
-    ItemTranslator translator(messages);
-    for (size_t i = 0; i < input->size(); ++i) translator.add((*input)[i], i);
-  }
+  ItemTranslator translator(messages);
+  for (size_t i = 0; i < items.size(); ++i) translator.add(items[i], i);
   Json body = {{"messages", std::move(messages)}};
   for (const char* name : {"temperature", "top_p", "parallel_tool_calls", "seed", "chat_template_kwargs", "reasoning_budget"}) {
     if (const Json* value = fields.find(name)) body[name] = *value;

@@ -8,7 +8,9 @@
 
 namespace glint::server {
 
+/// The conversation so far: the items of an earlier one, then those of the request's `input`.
+Json read_items(const Fields& fields, Json earlier = Json::array());
 /// In the names that server/chat_fields knows. Throws ApiError naming the member that cannot be served.
-Json translate_responses(const Fields& fields);
+Json translate_responses(const Fields& fields, const Json& items);
 
 }  // namespace glint::server

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <random>
 
+#include "base/printable.h"
 #include "server/api_error.h"
 
 namespace glint::server {
@@ -12,12 +13,36 @@ int64_t unix_time() {
   return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
+namespace {
+
+/// By the numbers that files have for it.
+Pooling pooling_of(const Engine& engine) {
+  const std::string key = engine.model().spec.architecture + ".pooling_type";
+  switch (engine.file().metadata().integer_or(key, 3)) {
+    case 0: return Pooling::kNone;
+    case 1: return Pooling::kMean;
+    case 2: return Pooling::kFirst;
+    default: return Pooling::kLast;
+  }
+}
+
+}  // namespace
+
+Pooling parse_pooling(std::string_view name) {
+  if (name == "none") return Pooling::kNone;
+  if (name == "mean") return Pooling::kMean;
+  if (name == "cls") return Pooling::kFirst;
+  if (name == "last") return Pooling::kLast;
+  fail("pooling \"{}\" is unknown; known are none, mean, cls and last", printable(name));
+}
+
 Service::Service(Engine engine, const BatchOptions& batch, std::optional<ChatTemplate> chat, ServiceOptions options)
     : batch_(std::move(engine), batch),
       chat_(std::move(chat)),
       reply_format_(chat_ ? ReplyFormat::detect(chat_->source()) : ReplyFormat()),
       constraints_(tokenizer().vocab(), this->engine().model().spec.n_vocab, reply_format_),
       options_(std::move(options)),
+      pooling_(options_.pooling.value_or(pooling_of(this->engine()))),
       created_(unix_time()) {
   GLINT_CHECK(!options_.names.empty());
   for (const HostTensor& tensor : this->engine().file().tensors()) n_parameters_ += tensor.elements();

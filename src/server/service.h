@@ -14,6 +14,7 @@
 #include "engine/constraint.h"
 #include "server/json.h"
 #include "server/metrics.h"
+#include "text/call_replay.h"
 #include "text/chat.h"
 #include "text/reply_format.h"
 
@@ -25,10 +26,11 @@ struct ServiceOptions {
   int n_predict = -1;                          // of requests that set no limit
   Json template_variables = Json::object();
   bool prefill_assistant = true;               // a last message of the assistant is continued
+  std::optional<Pooling> pooling = {};         // of embeddings; absent: as the file says, or else of the last token
   int reasoning_budget = -1;                   // tokens of thinking; 0: none, -1: no limit
   bool show_slots = true;
+  bool may_change_props = false;               // POST /props
   bool show_metrics = true;
-  std::string version = "unknown";
 };
 
 class Service {
@@ -50,6 +52,9 @@ class Service {
   /// How the model writes thoughts and calls; of a model without a template, not at all.
   const ReplyFormat& reply_format() const { return reply_format_; }
   ConstraintCompiler& constraints() { return constraints_; }
+  /// The ids of calls that were handed out, for when they come back.
+  CallReplay& calls() const { return calls_; }
+  Pooling pooling() const { return pooling_; }
   int64_t n_parameters() const { return n_parameters_; }
   Metrics& metrics() { return metrics_; }
   const Metrics& metrics() const { return metrics_; }
@@ -59,12 +64,16 @@ class Service {
   std::optional<ChatTemplate> chat_;
   ReplyFormat reply_format_;
   ConstraintCompiler constraints_;
+  mutable CallReplay calls_;  // locks itself
   ServiceOptions options_;
+  Pooling pooling_;
   int64_t created_ = 0;
   int64_t n_parameters_ = 0;
   Metrics metrics_;
 };
 
+/// By llama.cpp's names: none, mean, cls, last. Throws Error for others; ranking is none of them.
+Pooling parse_pooling(std::string_view name);
 /// Seconds since 1970.
 int64_t unix_time();
 /// A new name for an answer: the prefix and 24 random letters and digits.

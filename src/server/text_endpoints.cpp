@@ -46,10 +46,10 @@ Reply apply_template(const Service& service, const HttpRequest& request) {
 
 }  // namespace
 
-void add_text_endpoints(Router& router, Service& service) {
-  router.add("POST", "/tokenize", [&service](const HttpRequest& request) { return tokenize(service, request); });
-  router.add("POST", "/detokenize", [&service](const HttpRequest& request) { return detokenize(service, request); });
-  router.add("POST", "/apply-template", [&service](const HttpRequest& request) { return apply_template(service, request); });
+void add_text_endpoints(Router& router, Models& models) {
+  router.add("POST", "/tokenize", on_model(models, tokenize));
+  router.add("POST", "/detokenize", on_model(models, detokenize));
+  router.add("POST", "/apply-template", on_model(models, apply_template));
 }
 
 }  // namespace glint::server

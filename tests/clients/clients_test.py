@@ -102,6 +102,26 @@ class OpenAi(unittest.TestCase):
             self.assertLess(time.monotonic(), end)
             time.sleep(0.02)
 
+    def test_embeddings(self):
+        made = self.client.embeddings.create(model="demo", input=["one text", "another"])  # asks for base64 by itself
+        self.assertEqual([vector.index for vector in made.data], [0, 1])
+        plain = self.client.embeddings.create(model="demo", input="one text", encoding_format="float")
+        self.assertEqual(len(plain.data[0].embedding), len(made.data[0].embedding))
+        for a, b in zip(plain.data[0].embedding, made.data[0].embedding):
+            self.assertAlmostEqual(a, b, delta=1e-6)
+
+    def test_responses_are_kept(self):
+        first = self.client.responses.create(model="demo", input="What is 2 + 3?", temperature=0)
+        self.assertEqual(self.client.responses.retrieve(first.id).output_text, first.output_text)
+        second = self.client.responses.create(model="demo", input="Hello", previous_response_id=first.id, max_output_tokens=5)
+        self.assertGreater(second.usage.input_tokens, first.usage.input_tokens)
+        self.client.responses.delete(first.id)
+        with self.assertRaises(openai.NotFoundError):
+            self.client.responses.retrieve(first.id)
+
+    def test_what_was_ignored_is_told(self):
+        self.assertEqual(self.chat(user="me", max_tokens=1).warnings, ["user: ignored"])
+
     def test_responses(self):
         answer = self.client.responses.create(model="demo", input="What is 2 + 3?", temperature=0)
         self.assertIn("5", answer.output_text)
@@ -177,6 +197,11 @@ class Ollama(unittest.TestCase):
         self.assertEqual((call.name, dict(call.arguments)), ("get_weather", {"city": "Paris"}))
         schema = {"type": "object", "properties": {"n": {"enum": [1, 2]}}, "required": ["n"], "additionalProperties": False}
         self.assertIn(json.loads(self.chat(format=schema, think=False).message.content)["n"], [1, 2])
+
+    def test_embed(self):
+        made = self.client.embed(model="demo", input=["one text", "another"])
+        self.assertEqual(len(made.embeddings), 2)
+        self.assertAlmostEqual(sum(x * x for x in made.embeddings[0]), 1, delta=1e-5)
 
     def test_errors(self):
         with self.assertRaises(ollama.ResponseError) as caught:

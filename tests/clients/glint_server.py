@@ -24,7 +24,7 @@ class Server:
     def _read(self):
         for line in self.process.stderr:
             self.log.append(line.rstrip())
-            if "is ready" in line:
+            if line.rstrip().endswith((" is ready", " models are ready")):
                 self.ready.set()
         self.ready.set()
 

@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "clients"))
 from glint_server import Server  # noqa: E402
 
 GLINT = ""
+DEMO = Path(__file__).resolve().parents[2] / "models" / "glint-demo.gguf"
 STORY = {"prompt": "Once upon a time", "ignore_eos": True, "stream": True}
 
 
@@ -111,7 +112,7 @@ class ServeTest(unittest.TestCase):
                 self.assertFalse(Path(path).exists())
 
     def test_misbehaving_clients_hurt_nobody(self):
-        with Server(GLINT, "-np", "4") as server:
+        with Server(GLINT, "-np", "4", "-c", "512") as server:
             bad = [b"\x00" * 100, b"\xff\xfe\r\n\r\n", b"GET", b"POST /completion HTTP/1.1\r\nContent-Length: 10\r\n\r\n{",
                    request_of("/completion", {**STORY, "prompt": "Hello"})]
             held = []
@@ -131,9 +132,32 @@ class ServeTest(unittest.TestCase):
             for stream in held:
                 stream.close()
 
+    def test_several_models(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("one", "two"):
+                Path(folder, name + ".gguf").symlink_to(DEMO)
+            with Server(GLINT, "--models-dir", folder, "--models-max", "1", "-np", "2", "-c", "512") as server:
+                ask = {"prompt": "Hello", "max_tokens": 3}
+
+                def status():
+                    models = json.load(urllib.request.urlopen(server.url + "/v1/models"))["data"]
+                    return {model["id"]: model["status"]["value"] for model in models}
+
+                self.assertEqual(status(), {"one": "unloaded", "two": "unloaded"})
+                # The first is still answering when the second is asked for, and ends all the same.
+                with post(server.url, "/v1/completions", {**STORY, "model": "one", "max_tokens": 200}) as stream:
+                    self.assertEqual(json.load(post(server.url, "/v1/completions", {**ask, "model": "two"}))["model"], "two")
+                    self.assertTrue(stream.read().decode().endswith("data: [DONE]\n\n"))
+                self.assertEqual(status(), {"one": "unloaded", "two": "loaded"})
+                with self.assertRaises(urllib.error.HTTPError) as caught:
+                    post(server.url, "/v1/completions", {**ask, "model": "three"})
+                self.assertEqual(caught.exception.code, 404)
+                self.assertIn("one, two", caught.exception.read().decode())
+                self.assertEqual(server.stop(), 0)
+
     def test_many_streams(self):
-        n = 200
-        with Server(GLINT, "-np", "32", "--queue", "1000", "-c", "4096", "--no-log-requests") as server:
+        n = 60  # http_load_test has a thousand
+        with Server(GLINT, "-np", "16", "--queue", "1000", "-c", "2048", "--no-log-requests") as server:
             streams = [connect(server.url) for _ in range(n)]
             for stream in streams:
                 stream.sendall(request_of("/v1/completions", {**STORY, "max_tokens": 8}))

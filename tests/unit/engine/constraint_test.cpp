@@ -204,6 +204,31 @@ TEST_F(ConstraintTest, BeginsAfterThinkingWhichABudgetEnds) {
   EXPECT_TRUE(result.text == "5" || result.text.starts_with("<think>")) << result.text;
 }
 
+TEST_F(ConstraintTest, ASchemaOrCallsButNothingElse) {
+  ReplyFormat format;
+  format.calls = CallSyntax::kHermes;
+  ConstraintSpec spec{.text = R"({"enum":["yes","no"]})",
+                      .calls = Calls::kOne,
+                      .or_calls_of = R"([{"name":"look","parameters":{"type":"object","properties":{"n":{"type":"integer"}},
+                                         "required":["n"],"additionalProperties":false}}])"};
+  const auto either = compiler(format).compile(spec);
+  const auto matches = [&](const Constraint& constraint, std::string_view text) {
+    return grammar::matches(constraint.sets->grammar(), text);
+  };
+  EXPECT_TRUE(matches(*either, "\"yes\""));
+  EXPECT_TRUE(matches(*either, "<tool_call>\n{\"name\": \"look\", \"arguments\": {\"n\": 3}}\n</tool_call>"));
+  EXPECT_FALSE(matches(*either, "Let me see. \"yes\""));
+  EXPECT_FALSE(matches(*either, "\"yes\"<tool_call>\n{\"name\": \"look\", \"arguments\": {\"n\": 3}}\n</tool_call>"));
+  EXPECT_FALSE(matches(*either, "<tool_call>\n{\"name\": \"leap\", \"arguments\": {\"n\": 3}}\n</tool_call>"));
+  spec.thinking = ThinkingStart::kInside;
+  const auto thoughtful = compiler(format).compile(spec);
+  EXPECT_TRUE(matches(*thoughtful, "Hm.</think>\"no\""));
+  EXPECT_FALSE(matches(*thoughtful, "<tool_call></think>\"no\""));  // would be read as a call
+  // Bare calls are JSON like the answer.
+  format.calls = CallSyntax::kLlama;
+  EXPECT_THROW(compiler(format).compile(spec), Error);
+}
+
 TEST_F(ConstraintTest, ABudgetAloneForcesTheEndOfThinking) {
   Request made = request(nullptr, 4, 40);
   made.output.ignore_eos = true;

@@ -25,7 +25,7 @@ TEST(Application, SaysThatTheModelLoads) {
 
 TEST(Application, KeysOpenAllButThePublicPaths) {
   Application application({.api_keys = {"first", "second"}, .origins = {}, .prefix = ""});
-  application.set_service(make_service());
+  application.set_models(std::make_shared<Models>(make_service()));
   const auto status = [&](const std::string& path, const std::string& name, const std::string& value) {
     HttpRequest request = get(path);
     request.headers[name] = value;
@@ -42,7 +42,7 @@ TEST(Application, KeysOpenAllButThePublicPaths) {
   EXPECT_EQ(status("/nothing", "x", ""), 401);  // what exists is nobody's business
 }
 
-TEST(Application, CorsIsOffUnlessOriginsAreNamed) {
+TEST(Application, CorsIsOffUnlessOriginsAreNamed) {  // REPORTS F11
   HttpRequest request = get("/health");
   request.headers["origin"] = "http://a.b";
   EXPECT_EQ(header(Application({}).handle(request).response, "Access-Control-Allow-Origin"), "");
@@ -61,7 +61,7 @@ TEST(Application, CorsIsOffUnlessOriginsAreNamed) {
 
 TEST(Application, PrefixStandsBeforeEveryPath) {
   Application application({.api_keys = {}, .origins = {}, .prefix = "/llm"});
-  application.set_service(make_service());
+  application.set_models(std::make_shared<Models>(make_service()));
   EXPECT_EQ(application.handle(get("/llm/health")).response.status, 200);
   EXPECT_EQ(application.handle(get("/health")).response.status, 404);
 }

@@ -237,7 +237,7 @@ TEST_F(HttpServerTest, ASlowReaderIsWaitedForAndThenDropped) {
   EXPECT_LT(watch_->n_pulled, 10'000);  // and what was not written was not asked for
 }
 
-TEST_F(HttpServerTest, SilentStreamsAreShownToLive) {
+TEST_F(HttpServerTest, SilentStreamsAreShownToLive) {  // REPORTS F13
   HttpServerOptions options;
   options.limits.ping = std::chrono::milliseconds(20);
   start(options);

@@ -60,7 +60,7 @@ TEST(Metrics, TotalsAddUp) {
 
 TEST(Slots, ShowAnswersAtWorkAndForgetThem) {
   const std::shared_ptr<Service> service = make_service({.n_ctx = 512, .n_sequences = 2});
-  const Router router = make_router(*service);
+  const Endpoints router(*service);
   EXPECT_EQ(ask_json(*service, get("/slots")).size(), 2u);
   {
     Reply reply = router.handle(post("/completion", {{"prompt", "Hello"}, {"n_predict", 400}, {"n_cmpl", 2}, {"stream", true},

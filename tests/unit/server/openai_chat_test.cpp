@@ -247,7 +247,7 @@ TEST(OpenAiChat, UserTextBecomesNoControlToken) {  // REPORTS C09
 
 TEST(OpenAiChat, ACancelledRequestFreesItsPlace) {  // REPORTS F01
   const std::shared_ptr<Service> service = make_service({.n_ctx = 512, .n_sequences = 1});
-  const Router router = make_router(*service);
+  const Endpoints router(*service);
   for (int i = 0; i < 20; ++i) {
     Reply reply = router.handle(post(kPath, question("Hello", {{"ignore_eos", true}, {"stream", i % 2 == 0}})));
     ASSERT_TRUE(reply.rest);
@@ -260,14 +260,15 @@ TEST(OpenAiChat, AFullQueueIsSaid) {
   ServiceSetup setup{.n_ctx = 512, .n_sequences = 1};
   setup.batch.n_queued = 0;
   const std::shared_ptr<Service> service = make_service(setup);
-  const Router router = make_router(*service);
+  const Endpoints router(*service);
   Reply first = router.handle(post(kPath, question("Hello", {{"ignore_eos", true}, {"stream", true}})));
   const Json body = ask_json(*service, post(kPath, question("Hello")), 503);
   EXPECT_EQ(body["error"]["type"], "unavailable_error");
 }
 
 TEST(OpenAiChat, AServerThatStopsSaysSoInTheStream) {  // REPORTS F07
-  Reply reply = make_router(demo()).handle(post(kPath, question("Hello", {{"ignore_eos", true}, {"stream", true}})));
+  const Endpoints endpoints(demo());
+  Reply reply = endpoints.handle(post(kPath, question("Hello", {{"ignore_eos", true}, {"stream", true}})));
   reply.rest->cancel();
   const std::string body = read_all(std::move(reply)).body;
   const std::vector<Json> events = sse_events(body);

@@ -3,6 +3,7 @@
 // /v1/responses: items to messages, items of the answer, numbered events.
 #include "server/responses_items.h"
 
+#include "server/response_store.h"
 #include "tests/unit/server/server_fixture.h"
 
 namespace glint::server {
@@ -23,7 +24,8 @@ TEST(Responses, ItemsBecomeMessages) {  // REPORTS F16
     "tools":[{"type":"function","name":"f","parameters":{}},{"type":"web_search"},{"type":"custom","name":"q"},{"type":"image_generation"}],
     "tool_choice":{"type":"function","name":"f"},"max_output_tokens":5,"reasoning":{"effort":"low"},
     "text":{"format":{"type":"json_schema","name":"n","schema":{"type":"object"}}}})");
-  const Json translated = translate_responses(Fields(body));
+  const Fields fields(body);
+  const Json translated = translate_responses(fields, read_items(fields));
   EXPECT_EQ(to_text(translated["messages"]),
             R"([{"role":"system","content":"S"},{"role":"user","content":"ab"},)"
             R"({"role":"assistant","content":"","reasoning_content":"t","tool_calls":[)"
@@ -69,10 +71,65 @@ TEST(Responses, CallsAreItems) {
   EXPECT_EQ(Json::parse(call["arguments"].get<std::string>()), Json({{"city", "Paris"}}));
 }
 
+TEST(Responses, AStoredAnswerIsGoneOnFrom) {
+  const Endpoints endpoints(demo());
+  const auto ask = [&](const Json& body) {
+    const HttpResponse response = read_all(endpoints.handle(post("/v1/responses", body)));
+    EXPECT_EQ(response.status, 200) << response.body;
+    return response.body;
+  };
+  const auto get_status = [&](const std::string& id) { return endpoints.handle(get("/v1/responses/" + id)).response.status; };
+  const Json tools = Json::array({kTool});
+  const std::string first_text = ask({{"input", "What is the weather in Paris?"}, {"temperature", 0}, {"tools", tools}});
+  const Json first = Json::parse(first_text);
+  EXPECT_EQ(first["store"], true);
+  EXPECT_EQ(endpoints.handle(get("/v1/responses/" + first["id"].get<std::string>())).response.body, first_text);
+  // The result alone is sent, and what comes is as if all had been sent.
+  const Json result = {{"type", "function_call_output"}, {"call_id", first["output"].back()["call_id"]}, {"output", "18 degrees"}};
+  const Json second = Json::parse(ask({{"input", Json::array({result})}, {"previous_response_id", first["id"]}, {"temperature", 0},
+                                       {"tools", tools}, {"stream", false}}));
+  EXPECT_EQ(second["previous_response_id"], first["id"]);
+  Json everything = Json::array({{{"role", "user"}, {"content", "What is the weather in Paris?"}}});
+  for (const Json& item : first["output"]) everything.push_back(item);
+  everything.push_back(result);
+  const Json whole = Json::parse(ask({{"input", everything}, {"temperature", 0}, {"tools", tools}, {"store", false}}));
+  EXPECT_NE(to_text(second["output"]).find("18"), std::string::npos);
+  EXPECT_EQ(second["output"].back()["content"], whole["output"].back()["content"]);
+  EXPECT_EQ(second["usage"]["input_tokens"], whole["usage"]["input_tokens"]);
+  EXPECT_GT(second["usage"]["input_tokens_details"]["cached_tokens"], first["usage"]["input_tokens"]);  // replayed exactly
+  EXPECT_EQ(get_status(whole["id"]), 404);
+  // A stream is kept like a whole answer.
+  const std::vector<Json> events = sse_events(read_all(endpoints.handle(post("/v1/responses",
+      {{"input", "Hi"}, {"stream", true}, {"max_output_tokens", 2}, {"previous_response_id", second["id"]}}))).body);
+  EXPECT_EQ(get_status(events.back()["response"]["id"]), 200);
+  HttpRequest removal = get("/v1/responses/" + first["id"].get<std::string>());
+  removal.method = "DELETE";
+  EXPECT_EQ(Json::parse(endpoints.handle(removal).response.body)["deleted"], true);
+  EXPECT_EQ(endpoints.handle(removal).response.status, 404);
+  EXPECT_EQ(get_status(first["id"]), 404);
+  EXPECT_EQ(read_all(endpoints.handle(post("/v1/responses", {{"input", "Hi"}, {"previous_response_id", first["id"]}}))).status, 404);
+}
+
+TEST(ResponseStore, ForgetsWhatWasNotUsedForLongest) {
+  ResponseStore store(3 * 21);
+  for (const char* id : {"a", "b", "c"}) store.put(id, {std::string(10, 'x'), std::string(10, 'y')});
+  EXPECT_TRUE(store.find("a"));
+  store.put("d", {std::string(10, 'x'), std::string(10, 'y')});
+  EXPECT_FALSE(store.find("b"));
+  EXPECT_TRUE(store.find("a") && store.find("c") && store.find("d"));
+  store.put("e", {std::string(70, 'x'), ""});
+  EXPECT_FALSE(store.find("e"));
+  EXPECT_EQ(store.find("a")->response, std::string(10, 'x'));
+  EXPECT_TRUE(store.erase("a"));
+  EXPECT_FALSE(store.erase("a"));
+  store.put("f", {std::string(10, 'x'), std::string(10, 'y')});
+  EXPECT_TRUE(store.find("c") && store.find("d") && store.find("f"));
+}
+
 TEST(Responses, WhatIsWrongIsNamed) {
   for (const char* more : {R"({"input":5})", R"({"input":null})", R"({"input":[5]})", R"({"input":[{"type":"computer_call"}]})",
                            R"({"input":[{"role":"user","content":[{"type":"input_image","image_url":"x"}]}]})",
-                           R"({"previous_response_id":"resp_1"})", R"({"tools":[{}]})", R"({"max_output_tokens":0})",
+                           R"({"conversation":"conv_1"})", R"({"previous_response_id":5})", R"({"tools":[{}]})", R"({"max_output_tokens":0})",
                            R"({"text":{"format":{}}})", R"({"reasoning":5})", R"({"input":[]})"}) {
     Json body = {{"input", "Hi"}};
     body.update(Json::parse(more));

@@ -21,7 +21,7 @@ struct ServiceSetup {
   ServiceOptions service = {};
 };
 
-inline std::shared_ptr<Service> make_service(ServiceSetup setup = {}) {
+inline std::shared_ptr<Service> make_service(ServiceSetup setup = {}, std::vector<std::string> names = {"demo", "other-name"}) {
   EngineOptions options;
   options.n_threads = 2;
   options.n_ctx = setup.n_ctx;
@@ -29,7 +29,7 @@ inline std::shared_ptr<Service> make_service(ServiceSetup setup = {}) {
   options.n_ubatch = 128;
   Engine engine = Engine::open(gguf::File::open(std::string(GLINT_TEST_DATA) + "/../../models/glint-demo.gguf"), options);
   ChatTemplate chat(engine.file().metadata().string("tokenizer.chat_template"));
-  setup.service.names = {"demo", "other-name"};
+  setup.service.names = std::move(names);
   return std::make_shared<Service>(std::move(engine), setup.batch, std::move(chat), std::move(setup.service));
 }
 
@@ -55,6 +55,10 @@ inline HttpResponse read_all(Reply reply) {
   std::condition_variable ready;
   bool is_ready = false;
   while (reply.rest) {
+    if (const std::unique_ptr<Reply> other = reply.rest->become()) {
+      reply = std::move(*other);
+      continue;
+    }
     if (reply.rest->pull(reply.response)) break;
     reply.rest->when_ready([&] {
       const std::lock_guard lock(mutex);
@@ -67,8 +71,21 @@ inline HttpResponse read_all(Reply reply) {
   return std::move(reply.response);
 }
 
+/// One service as all the models there are, with every endpoint.
+class Endpoints {
+ public:
+  /// Borrows the service.
+  explicit Endpoints(Service& service) : models_({&service, [](Service*) {}}), router_(make_router(models_)) {}
+  Reply handle(HttpRequest request) const { return router_.handle(std::move(request)); }
+
+ private:
+  Models models_;
+  Router router_;
+};
+
 inline HttpResponse ask(Service& service, HttpRequest request) {
-  return read_all(make_router(service).handle(std::move(request)));
+  const Endpoints endpoints(service);
+  return read_all(endpoints.handle(std::move(request)));
 }
 inline Json ask_json(Service& service, HttpRequest request, int status = 200) {
   const HttpResponse response = ask(service, std::move(request));

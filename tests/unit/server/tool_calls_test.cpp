@@ -85,6 +85,47 @@ TEST(ToolCalls, OllamaArgumentsAreObjects) {
   EXPECT_EQ(answer["done"], true);
 }
 
+/// A forced call, in tokens that no tokenizer would choose; the client orders and spaces its JSON in its own way.
+struct Replayed {
+  Json body = question({{"tools", Json::parse(R"([{"type":"function","function":{"name":"get_weather","strict":true,"parameters":
+                {"type":"object","properties":{"city":{"enum":["Paris"]},"unit":{"enum":["celsius","fahrenheit"]}},
+                 "required":["city","unit"],"additionalProperties":false}}}])")},
+                        {"reasoning_budget", 0}, {"temperature", 5}, {"top_k", 0}, {"top_p", 1}, {"min_p", 0}, {"seed", 4}});
+  std::string reversed(const Json& arguments) const {
+    return fmt::format("{{ \"unit\" : {},\n \"city\" : {} }}", to_text(arguments["unit"]), to_text(arguments["city"]));
+  }
+  /// All but what the second turn adds, and the last token of the first, which was not computed.
+  void expect_found(const Json& first_usage, const Json& usage, int n_first_answer) {
+    EXPECT_GE(usage["prompt_tokens_details"]["cached_tokens"].get<int>(),
+              first_usage["prompt_tokens"].get<int>() + n_first_answer - 1) << usage;
+  }
+};
+
+TEST(ToolCalls, AnEchoedCallIsFoundInTheCache) {  // REPORTS F09
+  const std::shared_ptr<Service> service = make_service();
+  Replayed setup;
+  setup.body["tool_choice"] = "required";
+  const Json answer = ask_json(*service, post("/v1/chat/completions", setup.body));
+  Json message = answer["choices"][0]["message"];
+  ASSERT_TRUE(message.contains("tool_calls")) << answer;
+  Json& function = message["tool_calls"][0]["function"];
+  function["arguments"] = setup.reversed(Json::parse(function["arguments"].get<std::string>()));
+  setup.body["tool_choice"] = "auto";
+  setup.body["max_tokens"] = 1;
+  const auto second = [&](const Json& echoed) {
+    Json body = setup.body;
+    body["messages"].push_back(echoed);
+    body["messages"].push_back({{"role", "tool"}, {"tool_call_id", "x"}, {"content", "18 degrees"}});
+    return ask_json(*service, post("/v1/chat/completions", body))["usage"];
+  };
+  Json unknown = message;
+  unknown["tool_calls"][0]["id"] = "call_other";
+  const int n_answer = answer["usage"]["completion_tokens"];
+  const auto cached = [](const Json& usage) { return usage["prompt_tokens_details"]["cached_tokens"].get<int>(); };
+  EXPECT_LT(cached(second(unknown)), answer["usage"]["prompt_tokens"].get<int>() + n_answer / 2);
+  setup.expect_found(answer["usage"], second(message), n_answer);
+}
+
 /// What comes of a model that writes two calls, whatever it would have said.
 std::vector<AnswerPart> parts_of_two_calls(bool one_call) {
   const std::string call = R"("<tool_call>get_weather<arg_key>city</arg_key><arg_value>Rome</arg_value></tool_call>")";
