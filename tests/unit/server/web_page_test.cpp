@@ -116,7 +116,7 @@ TEST(WebPage, NeedsNeitherModelNorKeyAndCanBeOff) {
   EXPECT_EQ(page.status, web_files().empty() ? 501 : 200);
   EXPECT_EQ(with.handle(get("/llm/props")).response.status, 401);
   Application without({.api_keys = {}, .origins = {}, .prefix = "", .web_page = false});
-  without.set_service(make_service());
+  without.set_models(std::make_shared<Models>(make_service()));
   EXPECT_EQ(without.handle(get("/")).response.status, 404);
   EXPECT_EQ(without.handle(post("/web/pdf-text", "%PDF-")).response.status, 404);
 }
