@@ -3,6 +3,8 @@
 // The gated activations of feed-forwards, for one pair of values. See Backend::glu.
 #pragma once
 
+#include <cuda_runtime.h>
+
 #include "backend/params.h"
 
 namespace glint::cuda {

@@ -94,7 +94,8 @@ TEST_F(ConstraintTest, EveryAnswerKeepsItsSchema) {
 }
 
 TEST_F(ConstraintTest, SurvivesPreemption) {
-  const std::string schema = R"({"type":"array","items":{"type":"integer","minimum":100,"maximum":999},"minItems":50,"maxItems":55})";
+  const std::string schema =
+      R"({"type":"array","items":{"type":"integer","minimum":100,"maximum":999},"minItems":50,"maxItems":55})";
   const auto constraint = compiler().compile({.text = schema});
   // Four pages for eight answers of three pages each.
   BatchEngine batch(open("demo", 256, 8), {.check_invariants = true});
@@ -108,7 +109,9 @@ TEST_F(ConstraintTest, SurvivesPreemption) {
     const Told told = read_all(*streams[i])[0];
     EXPECT_EQ(told.finish->reason, FinishReason::kEndOfText);
     EXPECT_TRUE(grammar::matches(schema_grammar(schema), told.text)) << told.text;
-    if (!kSanitized || i >= 6) EXPECT_EQ(told.ids, alone(engine_, requests[i]).ids);  // the last gave way most often
+    if (!kSanitized || i >= 6) {
+      EXPECT_EQ(told.ids, alone(engine_, requests[i]).ids);  // the last gave way most often
+    }
   }
   EXPECT_GT(batch.status().counts.n_preempted, 0);
 }
@@ -131,10 +134,13 @@ TEST_F(ConstraintTest, RegularExpressionsAndGrammars) {
   const std::string pattern = "(yes|no), [a-z]{3,8}\\.";
   const std::string gbnf = "root ::= \"<\" [0-9]{2,4} \">\" \"\\n\"?";
   for (int64_t seed = 0; seed < 10; ++seed) {
-    const GenerateResult by_regex = alone(engine_, request(compiler.compile({.kind = Kind::kRegex, .text = pattern}), seed));
-    EXPECT_TRUE(grammar::matches(std::make_shared<grammar::Grammar>(grammar::compile_regex(pattern)), by_regex.text)) << by_regex.text;
+    const GenerateResult by_regex =
+        alone(engine_, request(compiler.compile({.kind = Kind::kRegex, .text = pattern}), seed));
+    EXPECT_TRUE(grammar::matches(std::make_shared<grammar::Grammar>(grammar::compile_regex(pattern)), by_regex.text))
+        << by_regex.text;
     const GenerateResult by_gbnf = alone(engine_, request(compiler.compile({.kind = Kind::kGbnf, .text = gbnf}), seed));
-    EXPECT_TRUE(grammar::matches(std::make_shared<grammar::Grammar>(grammar::compile_gbnf(gbnf)), by_gbnf.text)) << by_gbnf.text;
+    EXPECT_TRUE(grammar::matches(std::make_shared<grammar::Grammar>(grammar::compile_gbnf(gbnf)), by_gbnf.text))
+        << by_gbnf.text;
   }
 }
 
@@ -185,7 +191,8 @@ TEST_F(ConstraintTest, BeginsAfterThinkingWhichABudgetEnds) {
   ConstraintCompiler compiler = this->compiler(format);
   for (int64_t seed = 0; seed < 10; ++seed) {
     Request made = request(compiler.compile({.text = schemas()[0], .thinking = ThinkingStart::kInside}), seed);
-    made.output.thinking_budget = ThinkingBudget{.n_tokens = 12, .end_ids = engine_.tokenizer().encode("</think>"), .tags = {}};
+    made.output.thinking_budget =
+        ThinkingBudget{.n_tokens = 12, .end_ids = engine_.tokenizer().encode("</think>"), .tags = {}};
     const GenerateResult result = alone(engine_, made);
     EXPECT_EQ(result.reason, FinishReason::kEndOfText);
     ReplyParser parser(format, {.inside_thinking = true});
@@ -196,7 +203,8 @@ TEST_F(ConstraintTest, BeginsAfterThinkingWhichABudgetEnds) {
     EXPECT_TRUE(grammar::matches(schema_grammar(schemas()[0]), content)) << result.text;
     const size_t end = result.text.find("</think>");
     const Ids thought(result.ids.begin(), result.ids.begin() + 12);
-    EXPECT_THAT(result.text.substr(0, end), StartsWith(engine_.tokenizer().decode(thought, {.continues = true}).substr(0, 5)));
+    EXPECT_THAT(result.text.substr(0, end),
+                StartsWith(engine_.tokenizer().decode(thought, {.continues = true}).substr(0, 5)));
   }
   // It may as well not think.
   Request made = request(compiler.compile({.text = R"({"const":5})", .thinking = ThinkingStart::kMayOpen}), 1);
@@ -207,9 +215,10 @@ TEST_F(ConstraintTest, BeginsAfterThinkingWhichABudgetEnds) {
 TEST_F(ConstraintTest, ASchemaOrCallsButNothingElse) {
   ReplyFormat format;
   format.calls = CallSyntax::kHermes;
-  ConstraintSpec spec{.text = R"({"enum":["yes","no"]})",
-                      .calls = Calls::kOne,
-                      .or_calls_of = R"([{"name":"look","parameters":{"type":"object","properties":{"n":{"type":"integer"}},
+  ConstraintSpec spec{
+      .text = R"({"enum":["yes","no"]})",
+      .calls = Calls::kOne,
+      .or_calls_of = R"([{"name":"look","parameters":{"type":"object","properties":{"n":{"type":"integer"}},
                                          "required":["n"],"additionalProperties":false}}])"};
   const auto either = compiler(format).compile(spec);
   const auto matches = [&](const Constraint& constraint, std::string_view text) {
@@ -285,8 +294,8 @@ class ToolConstraint : public ConstraintTest, public testing::WithParamInterface
 TEST_P(ToolConstraint, ARequiredCallIsOneOfTheTools) {
   ConstraintCompiler compiler = this->compiler(format());
   for (int64_t seed = 0; seed < 5; ++seed) {
-    const GenerateResult result =
-        alone(engine_, request(compiler.compile({.kind = Kind::kTools, .text = kTools, .calls = Calls::kOne}), seed, 600));
+    const GenerateResult result = alone(
+        engine_, request(compiler.compile({.kind = Kind::kTools, .text = kTools, .calls = Calls::kOne}), seed, 600));
     if (result.text.starts_with("<|channel|>analysis")) continue;  // it may think as long as it likes
     ASSERT_EQ(result.reason, FinishReason::kEndOfText) << result.text;
     std::string content;
@@ -334,7 +343,8 @@ INSTANTIATE_TEST_SUITE_P(Syntaxes, ToolConstraint,
                          testing::Values(std::pair{CallSyntax::kGlm, false}, std::pair{CallSyntax::kFunction, false},
                                          std::pair{CallSyntax::kHermes, false}, std::pair{CallSyntax::kLlama, false},
                                          std::pair{CallSyntax::kMistral, false}, std::pair{CallSyntax::kMistral, true},
-                                         std::pair{CallSyntax::kDeepSeek, false}, std::pair{CallSyntax::kDeepSeek, true},
+                                         std::pair{CallSyntax::kDeepSeek, false},
+                                         std::pair{CallSyntax::kDeepSeek, true},
                                          std::pair{CallSyntax::kHarmony, false}),
                          [](const auto& info) {
                            return std::string(name_of(info.param.first)) + (info.param.second ? "_older" : "");

@@ -66,7 +66,7 @@ class RecordingBackend : public Backend {
     inner_->combine(out, expert_out, routing);
   }
   void gather_rows(Tensor out, Tensor x, const int32_t* rows) override { inner_->gather_rows(out, x, rows); }
-  void argmax(int32_t* ids, Tensor x) override { inner_->argmax(ids, x); }
+  void top(TopEntry* out, Tensor x, int k) override { inner_->top(out, x, k); }
 
  private:
   std::unique_ptr<Backend> inner_;
