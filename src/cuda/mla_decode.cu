@@ -49,8 +49,6 @@ struct DecodeShared {
   float shrink[kMostHeads];
   float largest[kMostHeads];
   float sum[kMostHeads];
-  // With one stage, which holds nothing when a split is done, results take its place.
-  __half results[kStages > 1 ? kMostHeads* kValues : 8];
 };
 
 /// Starts the copy of `kTile` rows from `position` on; rows from `end` on become zeros, and those of positions
@@ -213,13 +211,13 @@ __device__ __forceinline__ void load_queries(__half* q, const DecodeArgs& args, 
   }
 }
 
-/// Leaves one split's values and states in memory, by way of shared memory: a lane's values lie eight heads apart.
+/// Leaves one split's values and states in memory, by way of shared memory (`staged`, a tile's): a lane's values lie
+/// eight heads apart.
 template <int kTile, int kStages>
 __device__ __forceinline__ void store_split(const MlaSplits& splits, DecodeShared<kTile, kStages>& shared,
-                                            const float (&out)[4][kHeadTiles][4], int row, int split) {
+                                            __half* staged, const float (&out)[4][kHeadTiles][4], int row, int split) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const int warp = static_cast<int>(threadIdx.x) / 32;
-  __half* staged = kStages > 1 ? shared.results : shared.tiles[0];
 #pragma unroll
   for (int h = 0; h < kHeadTiles; ++h) {
 #pragma unroll
@@ -319,14 +317,15 @@ __global__ void __launch_bounds__(kThreads, 1) mla_split_kernel(DecodeArgs args)
     add_values(out, shared, tile);
     __syncthreads();
     is_first = now.is_last_of_split();
-    if (is_first) store_split(splits, shared, out, row, now.split);
+    if (is_first) {
+      store_split(splits, shared, tile, out, row, now.split);
+      __syncthreads();  // what lay there is read
+    }
     if (!ahead.done()) {
-      if (kStages == 1) __syncthreads();  // results lay there
       copy_tile<kTile>(tile, args, sequence, ahead.first, n, ahead.end);
       ahead.advance(n_blocks);
     }
     cp_async_commit();
-    if (is_first) __syncthreads();  // states and results are read
     now.advance(n_blocks);
   }
 }

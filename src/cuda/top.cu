@@ -10,6 +10,8 @@ namespace glint::cuda {
 namespace {
 
 constexpr int kThreads = 1024;
+constexpr int kGroups = 256;  // of threads
+static_assert(kMostTop <= kGroups && kThreads / kGroups == 4);
 constexpr int kMostListed = 2048;
 
 /// The part of a key that ranks values.
@@ -41,10 +43,10 @@ __device__ __forceinline__ void take_one_by_one(TopEntry* out, const float* row,
   }
 }
 
-/// One block a row. The k-th largest of what threads found largest of their parts is a bound that k values reach and
-/// few others: these are listed, and each counts how many of the list beat it.
+/// One block a row. The k-th largest of what groups of threads found largest of their parts is a bound that k values
+/// reach and few others: these are listed, and each counts how many of the list beat it.
 __global__ void __launch_bounds__(kThreads) top_kernel(TopEntry* out, Tensor x, int k) {
-  __shared__ uint4 largest_fours[kThreads / 4];
+  __shared__ uint4 largest_fours[kGroups / 4];
   __shared__ RankKey listed[kMostListed];
   __shared__ unsigned bound;
   __shared__ int n_listed;
@@ -54,22 +56,25 @@ __global__ void __launch_bounds__(kThreads) top_kernel(TopEntry* out, Tensor x, 
   const float* row = x.data + static_cast<int64_t>(blockIdx.x) * x.row_stride;
   out += static_cast<int64_t>(blockIdx.x) * k;
   unsigned mine = 0;
-#pragma unroll 8
+#pragma unroll 16
   for (int i = thread; i < x.width; i += kThreads) mine = max(mine, value_rank(row[i]));
+  mine = max(mine, __shfl_xor_sync(kAllLanes, mine, 1));
+  mine = max(mine, __shfl_xor_sync(kAllLanes, mine, 2));
+  const int group = thread / (kThreads / kGroups);
   auto* largest = reinterpret_cast<unsigned*>(largest_fours);
-  largest[thread] = mine;
+  if (thread % (kThreads / kGroups) == 0) largest[group] = mine;
   if (thread == 0) n_listed = 0;
   __syncthreads();
   int n_before = 0;
-  const auto beats = [&](unsigned other, int i) { return other > mine || (other == mine && i < thread) ? 1 : 0; };
+  const auto beats = [&](unsigned other, int i) { return other > mine || (other == mine && i < group) ? 1 : 0; };
 #pragma unroll 4
-  for (int i = 0; i < kThreads / 4; ++i) {
+  for (int i = 0; i < kGroups / 4; ++i) {
     const uint4 v = largest_fours[i];
     n_before += beats(v.x, 4 * i) + beats(v.y, 4 * i + 1) + beats(v.z, 4 * i + 2) + beats(v.w, 4 * i + 3);
   }
   if (n_before == k - 1) bound = mine;
   __syncthreads();
-#pragma unroll 4
+#pragma unroll 8
   for (int i = thread; i < x.width; i += kThreads) {
     if (value_rank(row[i]) < bound) continue;
     const int at = atomicAdd(&n_listed, 1);
