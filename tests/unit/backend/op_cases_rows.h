@@ -3,8 +3,6 @@
 // Rows of the op table: norms, elementwise ops, rotary embedding, routing and the fused ops. See op_cases.h.
 #pragma once
 
-#include <tuple>
-
 #include "tests/unit/backend/op_case.h"
 
 namespace glint::backend_test {
@@ -133,22 +131,21 @@ inline void add_lookup_cases(std::vector<OpCase>& all) {
                    return out.download();
                  },
                  relative_bound(0, 0)});
-  for (const auto& [width, k, unit] : std::vector<std::tuple<int, int, float>>{{1, 1, 100.0f},
-                                                                               {10, 1, 100.0f},
-                                                                               {10, 10, 100.0f},
-                                                                               {1000, 40, 100.0f},
-                                                                               {1025, kMostTop, 1000.0f},
-                                                                               {154880, 1, 100.0f},
-                                                                               {154880, 40, 1e4f},
-                                                                               // nearly all equal
-                                                                               {9000, kMostTop, 0.3f}}) {
-    const auto run = [width, k, unit](Backend& backend) {
-      std::vector<float> values = random_values(static_cast<size_t>(3 * width), 37);
-      for (float& v : values) v = std::round(v * unit);  // many ties
+  struct Top {
+    int width, k;
+    float unit;  // values are multiples of 1 / unit: the smaller, the more are equal
+  };
+  for (const Top& test :
+       {Top{1, 1, 100}, Top{10, 1, 100}, Top{10, 10, 100}, Top{1000, 40, 100}, Top{1025, kMostTop, 1000},
+        Top{154880, 1, 100}, Top{154880, 40, 1e4f}, Top{9000, kMostTop, 0.3f}}) {
+    const auto run = [test](Backend& backend) {
+      std::vector<float> values = random_values(static_cast<size_t>(3 * test.width), 37);
+      for (float& v : values) v = std::round(v * test.unit);
       values[0] = NAN;
       const DeviceFloats x(backend, values);
-      const DeviceArray<TopEntry> top(backend, std::vector<TopEntry>(static_cast<size_t>(3 * k), TopEntry{-1, -1}));
-      backend.top(top.data(), Tensor::matrix(x.data(), 3, width), k);
+      const DeviceArray<TopEntry> top(backend,
+                                      std::vector<TopEntry>(static_cast<size_t>(3 * test.k), TopEntry{-1, -1}));
+      backend.top(top.data(), Tensor::matrix(x.data(), 3, test.width), test.k);
       std::vector<float> found;
       for (const TopEntry& entry : top.download()) {
         found.push_back(static_cast<float>(entry.index));
@@ -156,7 +153,7 @@ inline void add_lookup_cases(std::vector<OpCase>& all) {
       }
       return found;
     };
-    all.push_back({fmt::format("top_{}_{}", width, k), run, relative_bound(0, 0)});
+    all.push_back({fmt::format("top_{}_{}", test.width, test.k), run, relative_bound(0, 0)});
   }
 }
 
