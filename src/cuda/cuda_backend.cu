@@ -137,14 +137,13 @@ class CudaBackend final : public Backend {
   void matmul_experts(Tensor out, Tensor x, const Weight& w, const Routing& routing) override {
     const int slots_per_row = x.n_rows == routing.n_tokens ? routing.top_k : 1;
     if (w.dtype == DType::kF32) return matmul_f32_experts(stream_, out, x, w, routing.expert, slots_per_row);
-    const PackedMatrix matrix(w);
     const int n_slots = routing.n_tokens * routing.top_k;
     int32_t* memory = workspace_.integers(stream_, group_integers(n_slots, w.count));
     const ExpertGroups groups =
         group_by_expert(stream_, routing, w.count, slots_per_row, tokens_of_tile(n_slots, w.count), memory);
     matmul_grouped(stream_, Store::kF32,
                    {.out = out.data, .row_stride = out.row_stride, .head_stride = 0, .bias = w.bias}, halves_of(x),
-                   matrix, groups);
+                   PackedMatrix(w), groups);
   }
   void rope(Tensor x, const int32_t* positions, const RopeParams& params) override {
     cuda::rope(stream_, x, positions, params);

@@ -71,16 +71,13 @@ __device__ __forceinline__ void store_sums(const MatmulArgs& args, const TokenRo
       if constexpr (kKind == Kind::kGlu) {
         const int row = row_tile[0] * kTileRows + lane / 4 + 8 * (i / 2);
         if (row >= n_out) continue;
-        const float gate = with_bias(sum[0][token_tile][i], args.out.bias, rows.expert, n_out, row);
-        const float up = with_bias(sum[1][token_tile][i], args.up_bias, rows.expert, n_out, row);
-        store_value<Store::kHalf>(args.out, at + row, activate(gate, up, args.activation) * kInnerScale);
+        store_gated(args, rows.expert, at + row, row, sum[0][token_tile][i], sum[1][token_tile][i]);
       } else {
 #pragma unroll
         for (int tile = 0; tile < 2; ++tile) {
           const int row = row_tile[tile] * kTileRows + lane / 4 + 8 * (i / 2);
           if (row >= n_out) continue;
-          const float scaled = sum[tile][token_tile][i] * args.out.scale;
-          store_value<kStore>(args.out, at + row, with_bias(scaled, args.out.bias, rows.expert + head, n_out, row));
+          store_sum<kStore>(args, rows.expert + head, at + row, row, sum[tile][token_tile][i]);
         }
       }
     }

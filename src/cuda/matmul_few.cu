@@ -85,17 +85,13 @@ __device__ __forceinline__ void copy_stage(Stage<kFormat, kSharing>& stage, cons
                             tile + static_cast<int64_t>(block) * tile_layout(kFormat).bytes(), place.lane);
 }
 
-/// sum = a tile's products with the first kTiles eights of tokens, in the order of device/tile_product.cuh.
+/// sum = a tile's products with the first kTiles eights of tokens, in the order of device/tile_product.cuh. PRECOND:
+/// sum is zero.
 template <int kTiles, PackedFormat kFormat, int kTokenTiles>
 __device__ __forceinline__ void multiply_tile(float (&sum)[kTokenTiles][4], const uint8_t* tile,
                                               const __half (*tokens)[kPitch], int lane) {
   RowFactors<kFormat> factors;
   factors.template load<FromShared>(tile, lane);
-#pragma unroll
-  for (int t = 0; t < kTiles; ++t) {
-#pragma unroll
-    for (int i = 0; i < 4; ++i) sum[t][i] = 0;
-  }
 #pragma unroll
   for (int q = 0; q < 4; ++q) {
     Quarter<kFormat> quarter;
@@ -231,16 +227,12 @@ __global__ void __launch_bounds__(rows_of(kSharing) * parts_of(kSharing) * 32, p
     if (is_up || place.part > 0) return;
     for_each_sum<kTokenTiles>(tokens.n_tokens, first_row, matrix.n_out, lane, [&](int token, int row, int t, int i) {
       const float other = reinterpret_cast<const float*>(&up_sums[pair][t][lane])[i];
-      const float gate = with_bias(total[t][i], args.out.bias, tokens.expert, matrix.n_out, row);
-      const float up = with_bias(other, args.up_bias, tokens.expert, matrix.n_out, row);
-      store_value<Store::kHalf>(args.out, at(token, row), activate(gate, up, args.activation) * kInnerScale);
+      store_gated(args, tokens.expert, at(token, row), row, total[t][i], other);
     });
   } else {
     if (place.part > 0) return;
     for_each_sum<kTokenTiles>(tokens.n_tokens, first_row, matrix.n_out, lane, [&](int token, int row, int t, int i) {
-      const float scaled = total[t][i] * args.out.scale;
-      store_value<kStore>(args.out, at(token, row),
-                          with_bias(scaled, args.out.bias, tokens.expert + head, matrix.n_out, row));
+      store_sum<kStore>(args, tokens.expert + head, at(token, row), row, total[t][i]);
     });
   }
 }

@@ -4,6 +4,7 @@
 #include "cuda/mla_prompt_sm90.h"
 
 #ifdef GLINT_SM90A
+#include "cuda/device/cache.cuh"
 #include "cuda/device/packed.cuh"
 #include "cuda/device/reduce.cuh"
 #include "cuda/device/wgmma.cuh"
@@ -12,7 +13,6 @@ namespace glint::cuda {
 namespace {
 
 using Shape = PromptShape;
-constexpr int kGroupThreads = 128;  // of a warpgroup
 constexpr int kThreads = 3 * kGroupThreads;
 constexpr int kGroupRows = 64;  // latents of a computing warpgroup
 constexpr int kRows = 2 * kGroupRows;
@@ -43,9 +43,7 @@ struct Units {
 
 /// Row `position` of the cache; null behind the last.
 __device__ __forceinline__ const __half* cached(const LatentExpansion& args, int position) {
-  if (position >= args.n) return nullptr;
-  return args.cache +
-         (static_cast<int64_t>(args.pages[position / kPageTokens]) * kPageTokens + position % kPageTokens) * kCacheRow;
+  return position < args.n ? args.cache + cache_row(args.pages, 0, 0, position) * kCacheRow : nullptr;
 }
 
 __device__ __forceinline__ int64_t chunk_at(int row, int chunk) {
@@ -189,8 +187,7 @@ __device__ __forceinline__ void multiply_units(Shared& shared, const LatentExpan
 /// One block a multiprocessor.
 __global__ void __launch_bounds__(kThreads, 1) expand_kernel(PromptTiles out, LatentExpansion args) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
-  auto& shared =
-      *reinterpret_cast<Shared*>((reinterpret_cast<uintptr_t>(dynamic_shared<uint8_t>()) + 1023) / 1024 * 1024);
+  auto& shared = *swizzled_shared<Shared>();
   if (threadIdx.x == 0) {
     barrier_init(&shared.latents_full, kGroupThreads);
     barrier_init(&shared.latents_free, 2 * kGroupThreads);
@@ -240,7 +237,7 @@ void tile_expansion(const Stream& stream, __half* tiles, const __half* rows, int
 }
 
 void expand_latents(const Stream& stream, const PromptTiles& out, const LatentExpansion& args) {
-  launch(stream, {dim3(static_cast<unsigned>(stream.n_multiprocessors)), dim3(kThreads), sizeof(Shared) + 1024},
+  launch(stream, {dim3(static_cast<unsigned>(stream.n_multiprocessors)), dim3(kThreads), swizzled_bytes<Shared>()},
          expand_kernel, out, args);
 }
 

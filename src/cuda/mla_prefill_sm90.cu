@@ -14,7 +14,6 @@ namespace glint::cuda {
 namespace {
 
 using Shape = PromptShape;
-constexpr int kGroupThreads = 128;  // of a warpgroup
 constexpr int kThreads = 3 * kGroupThreads;
 constexpr int kGroupRows = 64;
 constexpr int kRows = 2 * kGroupRows;
@@ -245,8 +244,7 @@ struct BlockRows {
 __global__ void __launch_bounds__(kThreads, 1)
     attend_prompt_kernel(PromptAttention args, PromptTiles tiles, int n_whole) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
-  auto& shared =
-      *reinterpret_cast<Shared*>((reinterpret_cast<uintptr_t>(dynamic_shared<uint8_t>()) + 1023) / 1024 * 1024);
+  auto& shared = *swizzled_shared<Shared>();
   const BlockRows rows(args, n_whole, static_cast<int>(blockIdx.x));
   if (rows.n <= 0) return;
   const int n_keys = args.n_past + rows.first + rows.n;  // behind the last row there is nothing to see
@@ -281,7 +279,7 @@ void attend_prompt(const Stream& stream, const PromptAttention& args, const Prom
   const int n_last = n_tiles % stream.n_multiprocessors;  // of the last round
   const int n_whole = 2 * n_last <= stream.n_multiprocessors ? n_tiles - n_last : n_tiles;
   const dim3 grid(static_cast<unsigned>(n_whole + 2 * (n_tiles - n_whole)));
-  launch(stream, {grid, dim3(kThreads), sizeof(Shared) + 1024}, attend_prompt_kernel, args, tiles, n_whole);
+  launch(stream, {grid, dim3(kThreads), swizzled_bytes<Shared>()}, attend_prompt_kernel, args, tiles, n_whole);
 }
 
 }  // namespace glint::cuda

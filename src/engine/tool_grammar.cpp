@@ -161,8 +161,7 @@ Expr freely(Builder& builder, const ReplyFormat& format, Expr call) {
   if (!is_marked) {
     fail(
         "calls that the model is free to make cannot be bound by schemas in this model's syntax ({}); ask for a call "
-        "with "
-        "tool_choice, or leave \"strict\" out",
+        "with tool_choice, or leave \"strict\" out",
         name_of(format.calls));
   }
   const Expr text = builder.automaton(grammar::text_without(openers), grammar::Encoding::kPlain);

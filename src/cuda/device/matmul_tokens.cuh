@@ -65,6 +65,18 @@ __device__ __forceinline__ void store_value(const MatmulOutput& out, int64_t at,
   }
 }
 
+/// Stores what becomes of a sum at `at`, of weight row `row`; of a gated pair's two sums.
+template <Store kStore>
+__device__ __forceinline__ void store_sum(const MatmulArgs& args, int matrix, int64_t at, int row, float sum) {
+  store_value<kStore>(args.out, at, with_bias(sum * args.out.scale, args.out.bias, matrix, args.matrix[0].n_out, row));
+}
+__device__ __forceinline__ void store_gated(const MatmulArgs& args, int matrix, int64_t at, int row, float gate_sum,
+                                            float up_sum) {
+  const float gate = with_bias(gate_sum, args.out.bias, matrix, args.matrix[0].n_out, row);
+  const float up = with_bias(up_sum, args.up_bias, matrix, args.matrix[0].n_out, row);
+  store_value<Store::kHalf>(args.out, at, activate(gate, up, args.activation) * kInnerScale);
+}
+
 /// Tiles of tokens of a launch: with groups, the most there can be.
 inline int token_tiles(const MatmulArgs& args, int tokens) {
   if (args.groups.n_experts == 0) return (args.x.n_rows + tokens - 1) / tokens;

@@ -10,6 +10,18 @@
 
 namespace glint::cuda {
 
+inline constexpr int kGroupThreads = 128;  // of a warpgroup
+
+/// A block's shared memory as swizzled matrices want it, at a multiple of 1,024 bytes; and what that takes.
+template <class Shared>
+__device__ __forceinline__ Shared* swizzled_shared() {
+  return reinterpret_cast<Shared*>((reinterpret_cast<uintptr_t>(dynamic_shared<uint8_t>()) + 1023) / 1024 * 1024);
+}
+template <class Shared>
+constexpr size_t swizzled_bytes() {
+  return sizeof(Shared) + 1024;
+}
+
 /// A matrix in shared memory, 128-byte swizzle: rows of 64 halves, the sixteen-byte chunk c of row r at chunk c ^ (r %
 /// 8); eight rows are a group of 1,024 bytes, aligned to that. `next_group`: bytes from one group of eight rows to the
 /// next; `next_columns`: bytes to the next 64 columns, where they are the product's N.
