@@ -161,19 +161,22 @@ void Decoder::warm_up() {
   logits(std::vector<int>{0});
 }
 
-/// At most as many rows as there is scratch for.
-Tensor Decoder::normed_rows(Tensor hidden, std::span<const int> indices, const Weight& norm) {
-  const int n = static_cast<int>(indices.size());
-  for (int index : indices) GLINT_CHECK(index >= 0 && index < batch_.n_tokens);
-  const Tensor normed = scratch_.head_rows.rows(0, n);
-  if (n == 1) {
-    backend_.rms_norm(normed, hidden.rows(indices[0], 1), spec().eps, norm);
-  } else {
-    backend_.upload(scratch_.head_index, indices.data(), indices.size_bytes());
-    backend_.gather_rows(normed, hidden, scratch_.head_index);
-    backend_.rms_norm(normed, normed, spec().eps, norm);
+void Decoder::for_each_normed_part(Tensor hidden, std::span<const int> indices, const Weight& norm,
+                                   const std::function<void(size_t at, Tensor normed)>& fn) {
+  const auto most = static_cast<size_t>(scratch_.n_logit_rows);
+  for (size_t at = 0; at < indices.size(); at += most) {
+    const std::span<const int> part = indices.subspan(at, std::min(most, indices.size() - at));
+    for (int index : part) GLINT_CHECK(index >= 0 && index < batch_.n_tokens);
+    const Tensor normed = scratch_.head_rows.rows(0, static_cast<int>(part.size()));
+    if (part.size() == 1) {
+      backend_.rms_norm(normed, hidden.rows(part[0], 1), spec().eps, norm);
+    } else {
+      backend_.upload(scratch_.head_index, part.data(), part.size_bytes());
+      backend_.gather_rows(normed, hidden, scratch_.head_index);
+      backend_.rms_norm(normed, normed, spec().eps, norm);
+    }
+    fn(at, normed);
   }
-  return normed;
 }
 
 std::span<const float> Decoder::hidden(std::span<const int> indices) {
@@ -182,30 +185,25 @@ std::span<const float> Decoder::hidden(std::span<const int> indices) {
   if (!host_hidden_ || host_hidden_->bytes() < n_values * sizeof(float)) {
     host_hidden_ = backend_.allocate_host(n_values * sizeof(float));
   }
-  const auto most = static_cast<size_t>(scratch_.n_logit_rows);
-  for (size_t at = 0; at < indices.size(); at += most) {
-    const std::span<const int> part = indices.subspan(at, std::min(most, indices.size() - at));
-    const Tensor normed = normed_rows(scratch_.x.rows(0, batch_.n_tokens), part, model_.weights.output_norm);
-    GLINT_CHECK(normed.row_stride == spec().d_model);
-    backend_.download(host_hidden_->floats() + at * d_model, normed.data, part.size() * d_model * sizeof(float));
-  }
+  for_each_normed_part(scratch_.x.rows(0, batch_.n_tokens), indices, model_.weights.output_norm,
+                       [&](size_t at, Tensor normed) {
+                         GLINT_CHECK(normed.row_stride == spec().d_model);
+                         const size_t bytes = static_cast<size_t>(normed.n_rows) * d_model * sizeof(float);
+                         backend_.download(host_hidden_->floats() + at * d_model, normed.data, bytes);
+                       });
   return {host_hidden_->floats(), n_values};
 }
 
 void Decoder::for_each_head_part(Tensor hidden, std::span<const int> indices, const Weight& norm, const Weight& head,
                                  const std::function<void(size_t at, Tensor logits)>& fn) {
-  const auto most = static_cast<size_t>(scratch_.n_logit_rows);
-  for (size_t at = 0; at < indices.size(); at += most) {
-    const std::span<const int> part = indices.subspan(at, std::min(most, indices.size() - at));
-    const int n = static_cast<int>(part.size());
-    const Tensor normed = normed_rows(hidden, part, norm);
-    const Tensor logits = scratch_.logits.rows(0, n);
+  for_each_normed_part(hidden, indices, norm, [&](size_t at, Tensor normed) {
+    const Tensor logits = scratch_.logits.rows(0, normed.n_rows);
     backend_.matmul(logits, normed, head);
     if (spec().logit_scale != 1 || spec().logit_softcap > 0) {
       backend_.scale_softcap(logits, spec().logit_scale, spec().logit_softcap);
     }
     fn(at, logits);
-  }
+  });
 }
 
 std::span<const float> Decoder::head_logits(Tensor hidden, std::span<const int> indices, const Weight& norm,

@@ -81,8 +81,10 @@ class Decoder {
   void run_ffn_on_host(Tensor x, const LayerSpec& layer, const LayerWeights& weights, const StepContext& step);
   /// x passes through one layer: attention, then feed-forward, each added to it.
   void run_layer(Tensor x, const LayerSpec& layer, const LayerWeights& weights, int index);
-  Tensor normed_rows(Tensor hidden, std::span<const int> indices, const Weight& norm);
-  /// Calls fn(first of indices, logits) for as many rows at a time as there is scratch for.
+  /// Calls fn(first of indices, normed rows) for as many rows at a time as there is scratch for.
+  void for_each_normed_part(Tensor hidden, std::span<const int> indices, const Weight& norm,
+                            const std::function<void(size_t at, Tensor normed)>& fn);
+  /// The same with their logits.
   void for_each_head_part(Tensor hidden, std::span<const int> indices, const Weight& norm, const Weight& head,
                           const std::function<void(size_t at, Tensor logits)>& fn);
   std::span<const float> head_logits(Tensor hidden, std::span<const int> indices, const Weight& norm,
