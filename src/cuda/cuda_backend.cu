@@ -139,11 +139,12 @@ class CudaBackend final : public Backend {
     if (w.dtype == DType::kF32) return matmul_f32_experts(stream_, out, x, w, routing.expert, slots_per_row);
     const int n_slots = routing.n_tokens * routing.top_k;
     int32_t* memory = workspace_.integers(stream_, group_integers(n_slots, w.count));
-    const ExpertGroups groups =
-        group_by_expert(stream_, routing, w.count, slots_per_row, tokens_of_tile(n_slots, w.count), memory);
+    const PackedMatrix matrix(w);
+    const int tile_tokens = tokens_of_tile(n_slots, w.count, matmul_experts_fit(stream_, matrix));
+    const ExpertGroups groups = group_by_expert(stream_, routing, w.count, slots_per_row, tile_tokens, memory);
     matmul_grouped(stream_, Store::kF32,
                    {.out = out.data, .row_stride = out.row_stride, .head_stride = 0, .bias = w.bias}, halves_of(x),
-                   PackedMatrix(w), groups);
+                   matrix, groups);
   }
   void rope(Tensor x, const int32_t* positions, const RopeParams& params) override {
     cuda::rope(stream_, x, positions, params);

@@ -177,6 +177,7 @@ template <Kind kKind, Store kStore>
 void launch_matmul(const Stream& stream, const MatmulArgs& args, int count) {
   const PackedMatrix& matrix = args.matrix[0];
   GLINT_CHECK(args.x.row_stride % 8 == 0 && args.x.head_stride % 8 == 0);
+  if (args.groups.tile_tokens == kExpertTokens) return launch_matmul_experts<kKind, kStore>(stream, args, {});
   const bool few = args.groups.n_experts == 0 ? args.x.n_rows <= kFewRows : args.groups.tile_tokens == kFewTokens;
   if (few) return launch_matmul_few<kKind, kStore>(stream, args, count);
   const int n_token_tiles = token_tiles(args, kTokens);
@@ -186,6 +187,21 @@ void launch_matmul(const Stream& stream, const MatmulArgs& args, int count) {
                           dim3(kThreads), kSharedBytes};
   with_format(matrix.format,
               [&]<PackedFormat kFormat>() { launch(stream, shape, matmul_kernel<kFormat, kKind, kStore>, args); });
+}
+
+MatmulArgs store_args(const MatmulOutput& out, const HalfRows& x, const PackedMatrix& matrix,
+                      const ExpertGroups& groups) {
+  return {.matrix = {matrix, {}}, .x = x, .groups = groups, .out = out, .up_bias = nullptr, .activation = {}};
+}
+MatmulArgs glu_args(const MatmulGluOutput& out, const HalfRows& x, const PackedMatrix& gate, const PackedMatrix& up,
+                    const ExpertGroups& groups) {
+  GLINT_CHECK(same_shape(gate, up));
+  return {.matrix = {gate, up},
+          .x = x,
+          .groups = groups,
+          .out = {.out = out.out, .row_stride = out.row_stride, .head_stride = 0, .bias = out.gate_bias},
+          .up_bias = out.up_bias,
+          .activation = out.activation};
 }
 
 void launch_store(const Stream& stream, Store store, const MatmulArgs& args, int count) {
@@ -201,34 +217,40 @@ void launch_store(const Stream& stream, Store store, const MatmulArgs& args, int
 
 }  // namespace
 
-int tokens_of_tile(int n_slots, int n_experts) {
+int tokens_of_tile(int n_slots, int n_experts, bool fit) {
+  if (fit && n_slots <= kExpertTokens * 3 / 4 * n_experts) return kExpertTokens;
   return n_slots <= kFewTokens / 2 * n_experts ? kFewTokens : kMatmulTokens;
 }
 
 void matmul(const Stream& stream, Store store, const MatmulOutput& out, const HalfRows& x, const PackedMatrix& matrix,
             int count) {
-  launch_store(stream, store,
-               {.matrix = {matrix, {}}, .x = x, .groups = {}, .out = out, .up_bias = nullptr, .activation = {}}, count);
+  launch_store(stream, store, store_args(out, x, matrix, {}), count);
 }
 
 void matmul_grouped(const Stream& stream, Store store, const MatmulOutput& out, const HalfRows& x,
                     const PackedMatrix& matrix, const ExpertGroups& groups) {
-  launch_store(stream, store,
-               {.matrix = {matrix, {}}, .x = x, .groups = groups, .out = out, .up_bias = nullptr, .activation = {}}, 1);
+  launch_store(stream, store, store_args(out, x, matrix, groups), 1);
+}
+
+void matmul_grouped(const Stream& stream, const MatmulOutput& out, const HalfRows& x, const PackedMatrix& matrix,
+                    const ExpertGroups& groups, const SharedExpert& shared) {
+  launch_matmul_experts<Kind::kStore, Store::kF32>(stream, store_args(out, x, matrix, groups),
+                                                   store_args(shared.out, shared.x, shared.matrix[0], {}));
 }
 
 void matmul_glu(const Stream& stream, const MatmulGluOutput& out, const HalfRows& x, const PackedMatrix& gate,
                 const PackedMatrix& up, const ExpertGroups* groups) {
-  GLINT_CHECK(gate.format == up.format && gate.n_out == up.n_out && gate.n_in == up.n_in);
-  launch_matmul<Kind::kGlu, Store::kHalf>(
-      stream,
-      {.matrix = {gate, up},
-       .x = x,
-       .groups = groups != nullptr ? *groups : ExpertGroups{},
-       .out = {.out = out.out, .row_stride = out.row_stride, .head_stride = 0, .bias = out.gate_bias},
-       .up_bias = out.up_bias,
-       .activation = out.activation},
-      1);
+  launch_matmul<Kind::kGlu, Store::kHalf>(stream,
+                                          glu_args(out, x, gate, up, groups != nullptr ? *groups : ExpertGroups{}), 1);
+}
+
+void matmul_glu(const Stream& stream, const MatmulGluOutput& out, const HalfRows& x, const PackedMatrix& gate,
+                const PackedMatrix& up, const ExpertGroups& groups, const SharedExpert& shared) {
+  const MatmulGluOutput shared_out{
+      .out = static_cast<__half*>(shared.out.out), .row_stride = shared.out.row_stride, .activation = out.activation};
+  launch_matmul_experts<Kind::kGlu, Store::kHalf>(
+      stream, glu_args(out, x, gate, up, groups),
+      glu_args(shared_out, shared.x, shared.matrix[0], shared.matrix[1], {}));
 }
 
 }  // namespace glint::cuda

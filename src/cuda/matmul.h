@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Products of packed weights with many tokens, dense or grouped by expert. Two kernels, on every card from sm_80; sums
-// are in the order of device/tile_product.cuh: bits equal matvec's.
-// Prompts (matmul.cu): a block of 8 warps takes 256 rows of weights (of a gated pair: 128 of each) and 64 tokens; a
-// warp unpacks its own 32 rows straight into tensor-core operands, so each weight is unpacked once a block, and takes
-// the tokens from a ring in shared memory (32 KB). FLOPs: 2 * n_out * n_in a token; bytes: the weights once for each 64
-// tokens (from L2 after the first), f16 activations once for each 256 rows.
-// Steps of several sequences (matmul_few.cu): 8 or 32 tokens a block and 64 or 128 rows of weights (of a gated pair:
-// half of each), which stream through shared memory with the tokens; many blocks keep the memory busy. Bytes: the
-// weights once for each such tile of tokens, f16 activations once for each 64 or 128 rows.
-// Tested by tests/unit/cuda/op_cases_test.cpp.
+// Products of packed weights with many tokens, dense or grouped by expert. Three kernels, on every card from sm_80;
+// sums are in the order of device/tile_product.cuh: bits equal matvec's. Prompts (matmul.cu): a block of 8 warps takes
+// 256 rows of weights (of a gated pair: 128 of each) and 64 tokens; a warp unpacks its own 32 rows straight into
+// tensor-core operands, so each weight is unpacked once a block, and takes the tokens from a ring in shared memory (32
+// KB). FLOPs: 2 * n_out * n_in a token; bytes: the weights once for each 64 tokens (from L2 after the first), f16
+// activations once for each 256 rows. Steps of several sequences (matmul_few.cu): 8 or 32 tokens a block and 64 or 128
+// rows of weights (of a gated pair: half of each), which stream through shared memory with the tokens; many blocks keep
+// the memory busy. Bytes: the weights once for each such tile of tokens, f16 activations once for each 64 or 128 rows.
+// Experts with few tokens each (matmul_experts.cu): one block a multiprocessor takes an equal share of all chosen
+// experts' rows, eight tokens of an expert lie whole in shared memory, and each warp streams weights of its own past
+// them. The expert that all rows take may join them. Bytes: as before, with tiles of eight tokens. Tested by
+// tests/unit/cuda/op_cases_test.cpp.
 #pragma once
 
 #include <cuda_fp16.h>
@@ -19,9 +21,10 @@
 
 namespace glint::cuda {
 
-/// Tokens of a block: of a prompt, and of a step with few tokens.
+/// Tokens of a block: of a prompt, of a step with few tokens, of an expert with few.
 inline constexpr int kMatmulTokens = 64;
 inline constexpr int kFewTokens = 32;
+inline constexpr int kExpertTokens = 8;
 /// Rows of a dense product up to which it is one with few tokens.
 inline constexpr int kFewRows = 256;
 
@@ -38,14 +41,17 @@ struct HalfRows {
 struct ExpertGroups {
   const int32_t* slots = nullptr;   // [n_slots]
   const int4* tiles = nullptr;      // [n_tiles] expert, first place in `slots`, number of slots (0: no such tile), 0
+  const int32_t* n_used = nullptr;  // [1] how many tiles there are; they come first
   int n_tiles = 0;                  // the most there can be
-  int tile_tokens = kMatmulTokens;  // or kFewTokens: which kernel takes them
+  int tile_tokens = kMatmulTokens;  // or kFewTokens, kExpertTokens: which kernel takes them
   int n_experts = 0;
   int slots_per_row = 1;  // row of x that slot reads is slot / slots_per_row
 };
 
-/// The tile_tokens for so many slots.
-int tokens_of_tile(int n_slots, int n_experts);
+/// Whether experts of this shape can go in tiles of kExpertTokens.
+bool matmul_experts_fit(const Stream& stream, const PackedMatrix& matrix);
+/// The tile_tokens for so many slots; `fit`: all matrices can go in tiles of kExpertTokens.
+int tokens_of_tile(int n_slots, int n_experts, bool fit);
 
 /// What becomes of a sum: out[row, i] = sum * scale + bias[expert, i], in one of these ways; scale is
 /// a power of two.
@@ -64,6 +70,15 @@ void matmul(const Stream& stream, Store store, const MatmulOutput& out, const Ha
 /// Each slot with its expert's matrix.
 void matmul_grouped(const Stream& stream, Store store, const MatmulOutput& out, const HalfRows& x,
                     const PackedMatrix& matrix, const ExpertGroups& groups);
+/// One product of each row of `x` with a matrix of the experts' shape, or with a gated pair.
+struct SharedExpert {
+  PackedMatrix matrix[2];
+  HalfRows x;
+  MatmulOutput out;
+};
+/// matmul_grouped and, in the same launch, the expert that all rows take. PRECOND: groups of kExpertTokens.
+void matmul_grouped(const Stream& stream, const MatmulOutput& out, const HalfRows& x, const PackedMatrix& matrix,
+                    const ExpertGroups& groups, const SharedExpert& shared);
 
 /// out (f16) = act(gate x) * up x * kInnerScale, dense or, with groups, by expert. Formats of gate and up agree.
 struct MatmulGluOutput {
@@ -75,5 +90,7 @@ struct MatmulGluOutput {
 };
 void matmul_glu(const Stream& stream, const MatmulGluOutput& out, const HalfRows& x, const PackedMatrix& gate,
                 const PackedMatrix& up, const ExpertGroups* groups);
+void matmul_glu(const Stream& stream, const MatmulGluOutput& out, const HalfRows& x, const PackedMatrix& gate,
+                const PackedMatrix& up, const ExpertGroups& groups, const SharedExpert& shared);
 
 }  // namespace glint::cuda

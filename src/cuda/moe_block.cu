@@ -74,57 +74,101 @@ void few_tokens(const Stream& stream, Tensor x, const BlockContext& block, const
   matvec_down(stream, x, down, PackedMatrix(weights.experts.down), weights.experts.down.bias, down_shared, routing);
 }
 
-void many_tokens(const Stream& stream, Workspace& workspace, Tensor x, const BlockContext& block, const MoeShape& shape,
-                 const MoeLayerWeights& weights, const Routing& routing) {
-  const int n = x.n_rows;
-  const int n_slots = n * routing.top_k;
-  // Halves live in scratch of f32: each fits twice over.
-  auto* normed = reinterpret_cast<__half*>(block.scratch.normed.data);
-  const int64_t columns = half_columns(x.width);
-  to_half(stream, normed, x, 1, floats(block.norm), block.eps);
-  const HalfRows in{.data = normed, .row_stride = columns, .head_stride = 0, .n_rows = n};
-
-  const auto inner_rows = [](__half* data, int d_ff, int n_rows) -> HalfRows {
-    return {.data = data, .row_stride = half_columns(d_ff), .head_stride = 0, .n_rows = n_rows};
-  };
-  const Tensor delta = Tensor::matrix(block.scratch.delta.data, n, x.width);
-  const bool has_shared = shape.d_ff_shared > 0;
-  if (has_shared) {
-    auto* inner = reinterpret_cast<__half*>(block.scratch.gate.data);
-    const HalfRows rows = inner_rows(inner, shape.d_ff_shared, n);
-    matmul_glu(stream, {.out = inner, .row_stride = rows.row_stride, .activation = shape.activation}, in,
-               PackedMatrix(weights.shared.gate), PackedMatrix(weights.shared.up), nullptr);
-    matmul(stream, Store::kF32,
-           {.out = delta.data,
-            .row_stride = delta.row_stride,
-            .head_stride = 0,
-            .bias = nullptr,
-            .scale = 1 / kInnerScale},
-           rows, PackedMatrix(weights.shared.down));
+/// Slots sorted by expert, inner activations in f16. The shared expert goes with the chosen ones where its shape lets
+/// it.
+class ManyTokens {
+ public:
+  ManyTokens(const Stream& stream, Workspace& workspace, Tensor x, const BlockContext& block, const MoeShape& shape,
+             const MoeLayerWeights& weights, const Routing& routing)
+      : stream_(stream),
+        x_(x),
+        block_(block),
+        shape_(shape),
+        experts_(weights.experts),
+        shared_(weights.shared),
+        n_slots_(x.n_rows * routing.top_k),
+        has_shared_(shape.d_ff_shared > 0) {
+    const bool fit = matmul_experts_fit(stream, PackedMatrix(experts_.gate)) &&
+                     matmul_experts_fit(stream, PackedMatrix(experts_.down));
+    groups_ =
+        group_by_expert(stream, routing, shape.n_experts, routing.top_k, tokens_of_tile(n_slots_, shape.n_experts, fit),
+                        workspace.integers(stream, group_integers(n_slots_, shape.n_experts)));
   }
-  int32_t* memory = workspace.integers(stream, group_integers(n_slots, shape.n_experts));
-  ExpertGroups groups = group_by_expert(stream, routing, shape.n_experts, routing.top_k,
-                                        tokens_of_tile(n_slots, shape.n_experts), memory);
-  auto* inner = reinterpret_cast<__half*>(block.scratch.moe.gate.data);
-  const HalfRows rows = inner_rows(inner, shape.d_ff, n_slots);
-  matmul_glu(stream,
-             {.out = inner,
-              .row_stride = rows.row_stride,
-              .activation = shape.activation,
-              .gate_bias = weights.experts.gate.bias,
-              .up_bias = weights.experts.up.bias},
-             in, PackedMatrix(weights.experts.gate), PackedMatrix(weights.experts.up), &groups);
-  groups.slots_per_row = 1;
-  const Tensor expert_out = Tensor::matrix(block.scratch.moe.expert_out.data, n_slots, x.width);
-  matmul_grouped(stream, Store::kF32,
-                 {.out = expert_out.data,
-                  .row_stride = x.width,
-                  .head_stride = 0,
-                  .bias = weights.experts.down.bias,
-                  .scale = 1 / kInnerScale},
-                 rows, PackedMatrix(weights.experts.down), groups);
-  add_combined(stream, x, has_shared ? delta : Tensor{}, expert_out, routing);
-}
+
+  void run(const Routing& routing) {
+    auto* normed = reinterpret_cast<__half*>(block_.scratch.normed.data);
+    to_half(stream_, normed, x_, 1, floats(block_.norm), block_.eps);
+    gated({.data = normed, .row_stride = half_columns(x_.width), .head_stride = 0, .n_rows = x_.n_rows});
+    groups_.slots_per_row = 1;
+    const Tensor expert_out = Tensor::matrix(block_.scratch.moe.expert_out.data, n_slots_, x_.width);
+    const Tensor shared_out = Tensor::matrix(block_.scratch.delta.data, x_.n_rows, x_.width);
+    down(expert_out, shared_out);
+    add_combined(stream_, x_, has_shared_ ? shared_out : Tensor{}, expert_out, routing);
+  }
+
+ private:
+  /// Inner activations: halves live in scratch of f32, which has room for each twice.
+  __half* inner() const { return reinterpret_cast<__half*>(block_.scratch.moe.gate.data); }
+  __half* shared_inner() const { return reinterpret_cast<__half*>(block_.scratch.gate.data); }
+
+  void gated(const HalfRows& in) {
+    const PackedMatrix gate(experts_.gate);
+    const PackedMatrix up(experts_.up);
+    const MatmulGluOutput out{.out = inner(),
+                              .row_stride = half_columns(shape_.d_ff),
+                              .activation = shape_.activation,
+                              .gate_bias = experts_.gate.bias,
+                              .up_bias = experts_.up.bias};
+    if (!has_shared_) return matmul_glu(stream_, out, in, gate, up, &groups_);
+    const PackedMatrix shared_gate(shared_.gate);
+    const PackedMatrix shared_up(shared_.up);
+    const int64_t shared_stride = half_columns(shape_.d_ff_shared);
+    if (goes_along(shared_gate, gate)) {
+      return matmul_glu(
+          stream_, out, in, gate, up, groups_,
+          {.matrix = {shared_gate, shared_up}, .x = in, .out = {.out = shared_inner(), .row_stride = shared_stride}});
+    }
+    matmul_glu(stream_, {.out = shared_inner(), .row_stride = shared_stride, .activation = shape_.activation}, in,
+               shared_gate, shared_up, nullptr);
+    matmul_glu(stream_, out, in, gate, up, &groups_);
+  }
+
+  void down(const Tensor& expert_out, const Tensor& shared_out) {
+    const PackedMatrix matrix(experts_.down);
+    const HalfRows rows{.data = inner(), .row_stride = half_columns(shape_.d_ff), .head_stride = 0, .n_rows = n_slots_};
+    const MatmulOutput out{.out = expert_out.data,
+                           .row_stride = expert_out.row_stride,
+                           .head_stride = 0,
+                           .bias = experts_.down.bias,
+                           .scale = 1 / kInnerScale};
+    if (!has_shared_) return matmul_grouped(stream_, Store::kF32, out, rows, matrix, groups_);
+    const PackedMatrix shared_matrix(shared_.down);
+    const HalfRows shared_rows{
+        .data = shared_inner(), .row_stride = half_columns(shape_.d_ff_shared), .head_stride = 0, .n_rows = x_.n_rows};
+    const MatmulOutput out_of_shared{
+        .out = shared_out.data, .row_stride = shared_out.row_stride, .scale = 1 / kInnerScale};
+    if (goes_along(shared_matrix, matrix)) {
+      return matmul_grouped(stream_, out, rows, matrix, groups_,
+                            {.matrix = {shared_matrix, {}}, .x = shared_rows, .out = out_of_shared});
+    }
+    matmul(stream_, Store::kF32, out_of_shared, shared_rows, shared_matrix);
+    matmul_grouped(stream_, Store::kF32, out, rows, matrix, groups_);
+  }
+
+  bool goes_along(const PackedMatrix& shared, const PackedMatrix& experts) const {
+    return groups_.tile_tokens == kExpertTokens && same_shape(shared, experts);
+  }
+
+  const Stream& stream_;
+  Tensor x_;
+  const BlockContext& block_;
+  const MoeShape& shape_;
+  const MoeWeights& experts_;
+  const GluWeights& shared_;
+  ExpertGroups groups_;
+  int n_slots_;
+  bool has_shared_;
+};
 
 }  // namespace
 
@@ -143,7 +187,7 @@ bool moe_block(const Stream& stream, Workspace& workspace, Tensor x, const Block
   } else {
     router_logits(stream, logits, router_input(x, block, weights));
     route(stream, routing, logits, shape.route);
-    many_tokens(stream, workspace, x, block, shape, weights, routing);
+    ManyTokens(stream, workspace, x, block, shape, weights, routing).run(routing);
   }
   return true;
 }

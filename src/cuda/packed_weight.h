@@ -113,4 +113,8 @@ struct PackedMatrix {
   int64_t bytes() const { return static_cast<int64_t>(n_row_tiles) * n_blocks * tile_layout(format).bytes(); }
 };
 
+constexpr bool same_shape(const PackedMatrix& a, const PackedMatrix& b) {
+  return a.format == b.format && a.n_out == b.n_out && a.n_in == b.n_in;
+}
+
 }  // namespace glint::cuda

@@ -58,8 +58,8 @@ __global__ void __launch_bounds__(kNormThreads) router_logits_kernel(Tensor logi
 /// One block an expert; each makes the whole histogram for itself, and writes its expert's tiles; the first also those
 /// that there might have been.
 __global__ void __launch_bounds__(kGroupThreads)
-    group_kernel(const int32_t* expert_of, int n_slots, int n_experts, int tile_tokens, int n_tiles, int4* tiles,
-                 int32_t* slots) {
+    group_kernel(const int32_t* expert_of, int n_slots, int n_experts, int tile_tokens, int n_tiles, int32_t* n_used,
+                 int4* tiles, int32_t* slots) {
   __shared__ int counts[kMostExperts];
   __shared__ int slots_before;
   __shared__ int tiles_before;
@@ -86,6 +86,7 @@ __global__ void __launch_bounds__(kGroupThreads)
     tiles[tiles_before + first / tile_tokens] =
         make_int4(mine, slots_before + first, min(tile_tokens, counts[mine] - first), 0);
   }
+  if (mine == 0 && thread == 0) *n_used = tiles_of_all;
   for (int t = tiles_of_all + thread; mine == 0 && t < n_tiles; t += kGroupThreads) tiles[t] = make_int4(0, 0, 0, 0);
   int at = slots_before;
   for (int base = 0; base < n_slots; base += kGroupThreads) {
@@ -128,12 +129,14 @@ ExpertGroups group_by_expert(const Stream& stream, const Routing& routing, int n
   GLINT_CHECK(n_experts <= kMostExperts);
   const int n_slots = routing.n_tokens * routing.top_k;
   const int n_tiles = most_tiles(n_slots, n_experts, tile_tokens);
-  auto* tiles = reinterpret_cast<int4*>(memory);
+  int32_t* n_used = memory;
+  auto* tiles = reinterpret_cast<int4*>(memory) + 1;
   auto* slots = reinterpret_cast<int32_t*>(tiles + n_tiles);
   launch(stream, {dim3(static_cast<unsigned>(n_experts)), dim3(kGroupThreads)}, group_kernel,
-         static_cast<const int32_t*>(routing.expert), n_slots, n_experts, tile_tokens, n_tiles, tiles, slots);
+         static_cast<const int32_t*>(routing.expert), n_slots, n_experts, tile_tokens, n_tiles, n_used, tiles, slots);
   return {.slots = slots,
           .tiles = tiles,
+          .n_used = n_used,
           .n_tiles = n_tiles,
           .tile_tokens = tile_tokens,
           .n_experts = n_experts,

@@ -29,7 +29,7 @@ constexpr int most_tiles(int64_t n_slots, int n_experts, int tile_tokens) {
 }
 /// Integers that ExpertGroups takes in memory, which begins at a multiple of 16 bytes.
 constexpr int64_t group_integers(int64_t n_slots, int n_experts) {
-  return n_slots + 4 * most_tiles(n_slots, n_experts, kFewTokens);
+  return n_slots + 4 * (most_tiles(n_slots, n_experts, kExpertTokens) + 1);
 }
 /// Sorts the slots of `routing` by expert into `memory` (group_integers of them), in tiles of tile_tokens.
 ExpertGroups group_by_expert(const Stream& stream, const Routing& routing, int n_experts, int slots_per_row,

@@ -86,5 +86,8 @@ inline int token_tiles(const MatmulArgs& args, int tokens) {
 /// The product for few tokens (matmul_few.cu).
 template <Kind kKind, Store kStore>
 void launch_matmul_few(const Stream& stream, const MatmulArgs& args, int count);
+/// That of experts with few tokens each (matmul_experts.cu), and of the one that all take: without rows there is none.
+template <Kind kKind, Store kStore>
+void launch_matmul_experts(const Stream& stream, const MatmulArgs& experts, const MatmulArgs& shared);
 
 }  // namespace glint::cuda

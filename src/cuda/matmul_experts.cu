@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "base/check.h"
+#include "cuda/device/matmul_tokens.cuh"
+#include "cuda/device/tile_product.cuh"
+#include "cuda/format_switch.h"
+#include "cuda/launch.h"
+
+namespace glint::cuda {
+namespace {
+
+constexpr int kTokens = kExpertTokens;
+constexpr int kDepth = 2;       // pairs of tiles on their way to a warp
+constexpr int kMostWarps = 12;  // more would compute no faster, and have fewer registers
+constexpr int kLeastWarps = 4;
+
+/// What a warp multiplies at once: tiles of gate and up, or of two rows of tiles one below the other.
+template <PackedFormat kFormat>
+using TilePair = uint8_t[2][tile_layout(kFormat).bytes()];
+
+/// The experts' product, and that of the expert that all rows take (no rows: there is none).
+struct ExpertsArgs {
+  MatmulArgs of[2];
+};
+
+/// The launch's work in order: for each tile of tokens, first the experts', so many items of two rows of tiles.
+struct Work {
+  int n_expert_tiles;
+  int items_of_tile;
+  int first, end;  // this block's items
+
+  __device__ __forceinline__ Work(const ExpertsArgs& args, int items)
+      : n_expert_tiles(*args.of[0].groups.n_used), items_of_tile(items) {
+    const int n_tiles = n_expert_tiles + (args.of[1].x.n_rows + kTokens - 1) / kTokens;
+    const int64_t n_items = static_cast<int64_t>(n_tiles) * items_of_tile;
+    first = static_cast<int>(n_items * blockIdx.x / gridDim.x);
+    end = static_cast<int>(n_items * (blockIdx.x + 1) / gridDim.x);
+  }
+  __device__ __forceinline__ bool is_shared(int tile) const { return tile >= n_expert_tiles; }
+  __device__ __forceinline__ int n_before(bool shared) const { return shared ? n_expert_tiles : 0; }
+};
+
+/// A warp's weights on their way: items first + warp, + n_warps, ... of the block, pairs of tiles in ascending columns.
+template <PackedFormat kFormat, Kind kKind>
+class WeightRing {
+ public:
+  __device__ __forceinline__ WeightRing(const ExpertsArgs& args, const Work& work, TilePair<kFormat>* slots, int warp,
+                                        int n_warps, int lane)
+      : args_(args), work_(work), slots_(slots), n_warps_(n_warps), lane_(lane), item_(work.first + warp) {
+    find_item();
+#pragma unroll
+    for (int i = 0; i < kDepth; ++i) copy_next();
+  }
+  /// The oldest pair, once it is there.
+  __device__ __forceinline__ const TilePair<kFormat>& front() const {
+    cp_async_wait<kDepth - 1>();
+    __syncwarp();
+    return slots_[front_];
+  }
+  /// Gives the oldest pair's place to the next.
+  __device__ __forceinline__ void pop() {
+    __syncwarp();
+    front_ = front_ + 1 == kDepth ? 0 : front_ + 1;
+    copy_next();
+  }
+
+ private:
+  __device__ __forceinline__ void find_item() {
+    if (item_ >= work_.end) return;
+    const int tile = item_ / work_.items_of_tile;
+    const int row = item_ - tile * work_.items_of_tile;
+    const bool shared = work_.is_shared(tile);
+    const MatmulArgs& of = args_.of[shared ? 1 : 0];
+    if (tile != tile_) expert_ = shared ? 0 : of.groups.tiles[tile].x;
+    tile_ = tile;
+    const PackedMatrix& matrix = of.matrix[0];
+    const int64_t row_bytes = static_cast<int64_t>(matrix.n_blocks) * tile_layout(kFormat).bytes();
+    const int64_t first = static_cast<int64_t>(expert_) * matrix.n_row_tiles;
+    if constexpr (kKind == Kind::kGlu) {
+#pragma unroll
+      for (int m = 0; m < 2; ++m) from_[m] = of.matrix[m].tiles + (first + row) * row_bytes;
+    } else {  // past the end the last once more, which is not stored
+      from_[0] = matrix.tiles + (first + 2 * row) * row_bytes;
+      from_[1] = matrix.tiles + (first + min(2 * row + 1, matrix.n_row_tiles - 1)) * row_bytes;
+    }
+  }
+  __device__ __forceinline__ void copy_next() {
+    if (item_ < work_.end) {
+#pragma unroll
+      for (int m = 0; m < 2; ++m) {
+        copy_tile<kFormat, false>(slots_[back_][m], from_[m] + block_ * tile_layout(kFormat).bytes(), lane_);
+      }
+      back_ = back_ + 1 == kDepth ? 0 : back_ + 1;
+      if (++block_ == args_.of[0].matrix[0].n_blocks) {
+        block_ = 0;
+        item_ += n_warps_;
+        find_item();
+      }
+    }
+    cp_async_commit();
+  }
+
+  const ExpertsArgs& args_;
+  const Work& work_;
+  TilePair<kFormat>* slots_;
+  int n_warps_;
+  int lane_;
+  int item_;
+  int tile_ = -1;
+  int expert_ = 0;
+  int block_ = 0;
+  int front_ = 0;
+  int back_ = 0;
+  const uint8_t* from_[2] = {};
+};
+
+/// Brings the rows of x that a tile's tokens are to shared memory, `pitch` halves apart, zeros behind them up to whole
+/// tiles of weights. All warps take part.
+__device__ __forceinline__ void load_tokens(__half* to, const MatmulArgs& args, const TokenRows& tokens, int pitch,
+                                            int warp, int n_warps, int lane) {
+  const int n_columns = (args.matrix[0].n_in + 63) / 64 * 64;
+  for (int token = warp; token < tokens.n_tokens; token += n_warps) {
+    const __half* from = args.x.data + tokens.x_row(token) * args.x.row_stride;
+#pragma unroll 8
+    for (int column = lane * 8; column < pitch - 8; column += 256) {
+      uint4 v = make_uint4(0, 0, 0, 0);
+      if (column < n_columns) v = *reinterpret_cast<const uint4*>(from + column);
+      *reinterpret_cast<uint4*>(to + token * pitch + column) = v;
+    }
+  }
+}
+
+/// total += the products of a pair of tiles with eight tokens, in the order of device/tile_product.cuh. `x`: where the
+/// lane's row of ldmatrix begins, at the tiles' first column.
+template <PackedFormat kFormat>
+__device__ __forceinline__ void add_products(float (&total)[2][4], const TilePair<kFormat>& pair, const __half* x,
+                                             int lane) {
+  float sum[2][4] = {};
+  RowFactors<kFormat> factors[2];
+  Quarter<kFormat> quarters[2][2];  // this one and the next
+#pragma unroll
+  for (int m = 0; m < 2; ++m) {
+    factors[m].template load<FromShared>(pair[m], lane);
+    quarters[0][m].template load<FromShared>(pair[m], 0, lane);
+  }
+#pragma unroll
+  for (int q = 0; q < 4; ++q) {
+    if (q < 3) {
+#pragma unroll
+      for (int m = 0; m < 2; ++m) quarters[(q + 1) % 2][m].template load<FromShared>(pair[m], q + 1, lane);
+    }
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      uint32_t b[4];  // 32 columns
+      ldmatrix_x4(b, x + q * 64 + half * 32);
+#pragma unroll
+      for (int step = 0; step < 2; ++step) {
+#pragma unroll
+        for (int m = 0; m < 2; ++m) {
+          uint32_t a[4];
+          unpack_step(quarters[q % 2][m], factors[m], 2 * half + step, a);
+          mma_f16(sum[m], a, b[2 * step], b[2 * step + 1]);
+        }
+      }
+    }
+  }
+#pragma unroll
+  for (int m = 0; m < 2; ++m) {
+    factors[m].scale(sum[m]);
+#pragma unroll
+    for (int i = 0; i < 4; ++i) total[m][i] = __fadd_rn(total[m][i], sum[m][i]);
+  }
+}
+
+/// Stores a lane's sums of item `row` of a tile of tokens.
+template <Kind kKind, Store kStore>
+__device__ __forceinline__ void store_item(const MatmulArgs& args, const TokenRows& tokens, int row,
+                                           const float (&total)[2][4], int lane) {
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    const int token = lane % 4 * 2 + i % 2;
+    if (token >= tokens.n_tokens) continue;
+    const int64_t out = tokens.out_row(token) * args.out.row_stride;
+    const int in_tile = lane / 4 + 8 * (i / 2);
+    if constexpr (kKind == Kind::kGlu) {
+      const int at = row * kTileRows + in_tile;
+      if (at < args.matrix[0].n_out) store_gated(args, tokens.expert, out + at, at, total[0][i], total[1][i]);
+    } else {
+#pragma unroll
+      for (int m = 0; m < 2; ++m) {
+        const int at = (2 * row + m) * kTileRows + in_tile;
+        if (at < args.matrix[0].n_out) store_sum<kStore>(args, tokens.expert, out + at, at, total[m][i]);
+      }
+    }
+  }
+}
+
+/// What of shared memory holds tokens.
+struct TokenRoom {
+  int pitch;          // halves of a token
+  int tiles_at_once;  // 1 or 2
+};
+
+/// One block a multiprocessor. Warps go through the block's items side by side, each with its own weights, and meet
+/// only when the tokens in shared memory change.
+template <PackedFormat kFormat, Kind kKind, Store kStore>
+__global__ void __launch_bounds__(kMostWarps * 32, 1)
+    matmul_experts_kernel(const __grid_constant__ ExpertsArgs args, TokenRoom room) {
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  const int warp = static_cast<int>(threadIdx.x) / 32;
+  const int n_warps = static_cast<int>(blockDim.x) / 32;
+  const PackedMatrix& matrix = args.of[0].matrix[0];
+  auto* x = dynamic_shared<__half>();
+  auto* slots = reinterpret_cast<TilePair<kFormat>*>(x + room.tiles_at_once * kTokens * room.pitch) + warp * kDepth;
+  wait_for_previous_kernel();
+  let_next_kernel_start();
+  const Work work(args, kKind == Kind::kGlu ? matrix.n_row_tiles : (matrix.n_row_tiles + 1) / 2);
+  if (work.first == work.end) return;
+  WeightRing<kFormat, kKind> ring(args, work, slots, warp, n_warps, lane);
+  int item = work.first + warp;
+#pragma unroll 1
+  for (int tile = work.first / work.items_of_tile; tile * work.items_of_tile < work.end; tile += room.tiles_at_once) {
+    __syncthreads();
+    TokenRows tokens[2];
+    for (int i = 0; i < room.tiles_at_once && (tile + i) * work.items_of_tile < work.end; ++i) {
+      const bool shared = work.is_shared(tile + i);
+      const MatmulArgs& of = args.of[shared ? 1 : 0];
+      tokens[i] = token_rows<kTokens>(of, tile + i - work.n_before(shared));
+      load_tokens(x + i * kTokens * room.pitch, of, tokens[i], room.pitch, warp, n_warps, lane);
+    }
+    __syncthreads();
+    const int end = min(work.end, (tile + room.tiles_at_once) * work.items_of_tile);
+#pragma unroll 1
+    for (; item < end; item += n_warps) {
+      const bool second = item >= (tile + 1) * work.items_of_tile;
+      const int at_tile = tile + (second ? 1 : 0);
+      const __half* column = x + ((second ? kTokens : 0) + lane % 8) * room.pitch + lane / 8 * 8;
+      float total[2][4] = {};
+#pragma unroll 1
+      for (int block = 0; block < matrix.n_blocks; ++block) {
+        add_products<kFormat>(total, ring.front(), column + block * kTileColumns, lane);
+        ring.pop();
+      }
+      store_item<kKind, kStore>(args.of[work.is_shared(at_tile) ? 1 : 0], second ? tokens[1] : tokens[0],
+                                item - at_tile * work.items_of_tile, total, lane);
+    }
+  }
+}
+
+/// Shared memory of a block: as many warps as there is room for, two tiles of tokens if that leaves most of them.
+struct Shape {
+  TokenRoom room;
+  int n_warps;
+  size_t shared_bytes;
+
+  Shape(const Stream& stream, const PackedMatrix& matrix) {
+    const int pitch = matrix.n_blocks * kTileColumns + 8;  // no two of eight tokens' chunks in one bank
+    const size_t pair_bytes = static_cast<size_t>(2 * kDepth * tile_layout(matrix.format).bytes());
+    for (const int tiles : {2, 1}) {
+      const size_t token_bytes = static_cast<size_t>(tiles * kTokens * pitch) * sizeof(__half);
+      room = {pitch, tiles};
+      n_warps = token_bytes < stream.shared_bytes
+                    ? static_cast<int>(std::min<size_t>(kMostWarps, (stream.shared_bytes - token_bytes) / pair_bytes))
+                    : 0;
+      shared_bytes = token_bytes + static_cast<size_t>(n_warps) * pair_bytes;
+      if (n_warps >= kMostWarps * 2 / 3) return;
+    }
+  }
+};
+
+}  // namespace
+
+bool matmul_experts_fit(const Stream& stream, const PackedMatrix& matrix) {
+  return Shape(stream, matrix).n_warps >= kLeastWarps;
+}
+
+template <Kind kKind, Store kStore>
+void launch_matmul_experts(const Stream& stream, const MatmulArgs& experts, const MatmulArgs& shared) {
+  const PackedMatrix& matrix = experts.matrix[0];
+  GLINT_CHECK(experts.x.row_stride % 8 == 0 && shared.x.row_stride % 8 == 0);
+  GLINT_CHECK(shared.x.n_rows == 0 || same_shape(shared.matrix[0], matrix));
+  const Shape shape(stream, matrix);
+  GLINT_CHECK(shape.n_warps >= kLeastWarps);
+  with_format(matrix.format, [&]<PackedFormat kFormat>() {
+    launch(stream,
+           {dim3(static_cast<unsigned>(stream.n_multiprocessors)), dim3(static_cast<unsigned>(shape.n_warps * 32)),
+            shape.shared_bytes},
+           matmul_experts_kernel<kFormat, kKind, kStore>, ExpertsArgs{{experts, shared}}, shape.room);
+  });
+}
+
+template void launch_matmul_experts<Kind::kStore, Store::kF32>(const Stream&, const MatmulArgs&, const MatmulArgs&);
+template void launch_matmul_experts<Kind::kStore, Store::kF32Add>(const Stream&, const MatmulArgs&, const MatmulArgs&);
+template void launch_matmul_experts<Kind::kStore, Store::kHalf>(const Stream&, const MatmulArgs&, const MatmulArgs&);
+template void launch_matmul_experts<Kind::kGlu, Store::kHalf>(const Stream&, const MatmulArgs&, const MatmulArgs&);
+
+}  // namespace glint::cuda
