@@ -142,9 +142,8 @@ class CudaBackend final : public Backend {
     const PackedMatrix matrix(w);
     const int tile_tokens = tokens_of_tile(n_slots, w.count, matmul_experts_fit(stream_, matrix));
     const ExpertGroups groups = group_by_expert(stream_, routing, w.count, slots_per_row, tile_tokens, memory);
-    matmul_grouped(stream_, Store::kF32,
-                   {.out = out.data, .row_stride = out.row_stride, .head_stride = 0, .bias = w.bias}, halves_of(x),
-                   matrix, groups);
+    matmul_grouped(stream_, {.out = out.data, .row_stride = out.row_stride, .head_stride = 0, .bias = w.bias},
+                   halves_of(x), matrix, groups);
   }
   void rope(Tensor x, const int32_t* positions, const RopeParams& params) override {
     cuda::rope(stream_, x, positions, params);
@@ -210,10 +209,15 @@ class CudaBackend final : public Backend {
     to_half(stream_, to, x, 1, nullptr, 0);
     return {.data = to, .row_stride = x.n_heads * columns, .head_stride = columns, .n_rows = x.n_rows};
   }
+  /// Whether so many rows of weights make blocks of 128 enough: matvec's blocks of 16 each fetch all inputs.
+  bool is_tall(const PackedMatrix& matrix, int count) const {
+    return matrix.n_row_tiles * count >= 16 * stream_.n_multiprocessors;
+  }
+
   void product(Tensor out, Tensor x, const Weight& w) {
     if (w.dtype == DType::kF32) return matmul_f32(stream_, out, x, w);
     const PackedMatrix matrix(w);
-    if (x.n_rows > kMatvecTokens) {
+    if (x.n_rows > kMatvecTokens || (x.n_rows > 2 && is_tall(matrix, w.count))) {
       return cuda::matmul(
           stream_, Store::kF32,
           {.out = out.data, .row_stride = out.row_stride, .head_stride = out.head_stride, .bias = w.bias}, halves_of(x),

@@ -174,12 +174,9 @@ __global__ void __launch_bounds__(kThreads, 1) matmul_kernel(MatmulArgs args) {
 }
 
 template <Kind kKind, Store kStore>
-void launch_matmul(const Stream& stream, const MatmulArgs& args, int count) {
+void launch_many(const Stream& stream, const MatmulArgs& args, int count) {
   const PackedMatrix& matrix = args.matrix[0];
   GLINT_CHECK(args.x.row_stride % 8 == 0 && args.x.head_stride % 8 == 0);
-  if (args.groups.tile_tokens == kExpertTokens) return launch_matmul_experts<kKind, kStore>(stream, args, {});
-  const bool few = args.groups.n_experts == 0 ? args.x.n_rows <= kFewRows : args.groups.tile_tokens == kFewTokens;
-  if (few) return launch_matmul_few<kKind, kStore>(stream, args, count);
   const int n_token_tiles = token_tiles(args, kTokens);
   const int rows_of_block = kWarps * kTileRows * (kKind == Kind::kGlu ? 1 : 2);
   const LaunchShape shape{dim3(static_cast<unsigned>(blocks_for(matrix.n_out, rows_of_block)),
@@ -189,30 +186,38 @@ void launch_matmul(const Stream& stream, const MatmulArgs& args, int count) {
               [&]<PackedFormat kFormat>() { launch(stream, shape, matmul_kernel<kFormat, kKind, kStore>, args); });
 }
 
-MatmulArgs store_args(const MatmulOutput& out, const HalfRows& x, const PackedMatrix& matrix,
-                      const ExpertGroups& groups) {
-  return {.matrix = {matrix, {}}, .x = x, .groups = groups, .out = out, .up_bias = nullptr, .activation = {}};
-}
-MatmulArgs glu_args(const MatmulGluOutput& out, const HalfRows& x, const PackedMatrix& gate, const PackedMatrix& up,
-                    const ExpertGroups& groups) {
-  GLINT_CHECK(same_shape(gate, up));
-  return {.matrix = {gate, up},
-          .x = x,
-          .groups = groups,
-          .out = {.out = out.out, .row_stride = out.row_stride, .head_stride = 0, .bias = out.gate_bias},
-          .up_bias = out.up_bias,
-          .activation = out.activation};
+bool are_few(const MatmulArgs& args) {
+  return args.groups.n_experts == 0 ? args.x.n_rows <= kFewRows : args.groups.tile_tokens == kFewTokens;
 }
 
-void launch_store(const Stream& stream, Store store, const MatmulArgs& args, int count) {
-  switch (store) {
-    case Store::kF32:
-      return launch_matmul<Kind::kStore, Store::kF32>(stream, args, count);
-    case Store::kF32Add:
-      return launch_matmul<Kind::kStore, Store::kF32Add>(stream, args, count);
-    case Store::kHalf:
-      return launch_matmul<Kind::kStore, Store::kHalf>(stream, args, count);
+template <Kind kKind, Store kStore>
+void launch_matmul(const Stream& stream, const MatmulArgs& args, int count = 1) {
+  if (are_few(args)) return launch_matmul_few<kKind, kStore>(stream, {{args, {}}}, count);
+  launch_many<kKind, kStore>(stream, args, count);
+}
+
+/// The experts' product and the shared expert's, if that has rows.
+template <Kind kKind, Store kStore>
+void launch_experts(const Stream& stream, const MatmulArgs& experts, const MatmulArgs& shared) {
+  const bool has_shared = shared.x.n_rows > 0;
+  const bool streams = experts.groups.tile_tokens == kExpertTokens;
+  const bool together =
+      has_shared && (streams ? same_shape(shared.matrix[0], experts.matrix[0])
+                             : are_few(experts) && are_few(shared) && same_shape(shared.matrix[0], experts.matrix[0]));
+  const MatmulPair pair{{experts, together ? shared : MatmulArgs{}}};
+  if (has_shared && !together) launch_matmul<kKind, kStore>(stream, shared);
+  if (streams) {
+    launch_matmul_experts<kKind, kStore>(stream, pair);
+  } else if (are_few(experts)) {
+    launch_matmul_few<kKind, kStore>(stream, pair, 1);
+  } else {
+    launch_many<kKind, kStore>(stream, experts, 1);
   }
+}
+
+MatmulArgs store_args(const MatmulOutput& out, const HalfRows& x, const PackedMatrix& matrix,
+                      const ExpertGroups& groups = {}) {
+  return {.matrix = {matrix, {}}, .x = x, .groups = groups, .out = out, .up_bias = nullptr, .activation = {}};
 }
 
 }  // namespace
@@ -224,33 +229,48 @@ int tokens_of_tile(int n_slots, int n_experts, bool fit) {
 
 void matmul(const Stream& stream, Store store, const MatmulOutput& out, const HalfRows& x, const PackedMatrix& matrix,
             int count) {
-  launch_store(stream, store, store_args(out, x, matrix, {}), count);
+  const MatmulArgs args = store_args(out, x, matrix);
+  switch (store) {
+    case Store::kF32:
+      return launch_matmul<Kind::kStore, Store::kF32>(stream, args, count);
+    case Store::kF32Add:
+      return launch_matmul<Kind::kStore, Store::kF32Add>(stream, args, count);
+    case Store::kHalf:
+      return launch_matmul<Kind::kStore, Store::kHalf>(stream, args, count);
+  }
 }
 
-void matmul_grouped(const Stream& stream, Store store, const MatmulOutput& out, const HalfRows& x,
-                    const PackedMatrix& matrix, const ExpertGroups& groups) {
-  launch_store(stream, store, store_args(out, x, matrix, groups), 1);
+void matmul_both(const Stream& stream, const MatmulOutput (&out)[2], const HalfRows& x,
+                 const PackedMatrix (&matrices)[2]) {
+  const MatmulPair pair{{store_args(out[0], x, matrices[0]), store_args(out[1], x, matrices[1])}};
+  if (are_few(pair.of[0]) && matrices[0].format == matrices[1].format) {
+    return launch_matmul_few<Kind::kStore, Store::kF32>(stream, pair, 1);
+  }
+  for (const MatmulArgs& of : pair.of) launch_matmul<Kind::kStore, Store::kF32>(stream, of);
 }
 
 void matmul_grouped(const Stream& stream, const MatmulOutput& out, const HalfRows& x, const PackedMatrix& matrix,
                     const ExpertGroups& groups, const SharedExpert& shared) {
-  launch_matmul_experts<Kind::kStore, Store::kF32>(stream, store_args(out, x, matrix, groups),
-                                                   store_args(shared.out, shared.x, shared.matrix[0], {}));
+  launch_experts<Kind::kStore, Store::kF32>(stream, store_args(out, x, matrix, groups),
+                                            store_args(shared.out, shared.x, shared.matrix[0]));
 }
 
-void matmul_glu(const Stream& stream, const MatmulGluOutput& out, const HalfRows& x, const PackedMatrix& gate,
-                const PackedMatrix& up, const ExpertGroups* groups) {
-  launch_matmul<Kind::kGlu, Store::kHalf>(stream,
-                                          glu_args(out, x, gate, up, groups != nullptr ? *groups : ExpertGroups{}), 1);
-}
-
-void matmul_glu(const Stream& stream, const MatmulGluOutput& out, const HalfRows& x, const PackedMatrix& gate,
-                const PackedMatrix& up, const ExpertGroups& groups, const SharedExpert& shared) {
-  const MatmulGluOutput shared_out{
-      .out = static_cast<__half*>(shared.out.out), .row_stride = shared.out.row_stride, .activation = out.activation};
-  launch_matmul_experts<Kind::kGlu, Store::kHalf>(
-      stream, glu_args(out, x, gate, up, groups),
-      glu_args(shared_out, shared.x, shared.matrix[0], shared.matrix[1], {}));
+void matmul_glu(const Stream& stream, __half* out, int64_t row_stride, const HalfRows& x, const GatedPair& pair,
+                const ExpertGroups& groups, const SharedExpert& shared) {
+  GLINT_CHECK(same_shape(pair.gate, pair.up) && same_shape(shared.matrix[0], shared.matrix[1]));
+  const MatmulArgs experts{.matrix = {pair.gate, pair.up},
+                           .x = x,
+                           .groups = groups,
+                           .out = {.out = out, .row_stride = row_stride, .bias = pair.gate_bias},
+                           .up_bias = pair.up_bias,
+                           .activation = pair.activation};
+  const MatmulArgs of_shared{.matrix = {shared.matrix[0], shared.matrix[1]},
+                             .x = shared.x,
+                             .groups = {},
+                             .out = shared.out,
+                             .up_bias = nullptr,
+                             .activation = pair.activation};
+  launch_experts<Kind::kGlu, Store::kHalf>(stream, experts, of_shared);
 }
 
 }  // namespace glint::cuda

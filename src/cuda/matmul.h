@@ -67,30 +67,31 @@ struct MatmulOutput {
 /// One matrix, or `count` stacked ones: head h of x with matrix h.
 void matmul(const Stream& stream, Store store, const MatmulOutput& out, const HalfRows& x, const PackedMatrix& matrix,
             int count = 1);
-/// Each slot with its expert's matrix.
-void matmul_grouped(const Stream& stream, Store store, const MatmulOutput& out, const HalfRows& x,
-                    const PackedMatrix& matrix, const ExpertGroups& groups);
-/// One product of each row of `x` with a matrix of the experts' shape, or with a gated pair.
+/// Two matrices with the same rows, in one launch where their formats agree.
+void matmul_both(const Stream& stream, const MatmulOutput (&out)[2], const HalfRows& x,
+                 const PackedMatrix (&matrices)[2]);
+
+/// An expert that every row of `x` takes: a matrix, or gate and up.
 struct SharedExpert {
   PackedMatrix matrix[2];
-  HalfRows x;
+  HalfRows x;  // no rows: there is none
   MatmulOutput out;
 };
-/// matmul_grouped and, in the same launch, the expert that all rows take. PRECOND: groups of kExpertTokens.
-void matmul_grouped(const Stream& stream, const MatmulOutput& out, const HalfRows& x, const PackedMatrix& matrix,
-                    const ExpertGroups& groups, const SharedExpert& shared);
 
-/// out (f16) = act(gate x) * up x * kInnerScale, dense or, with groups, by expert. Formats of gate and up agree.
-struct MatmulGluOutput {
-  __half* out = nullptr;
-  int64_t row_stride = 0;
-  Activation activation = Activation::kSilu;
+/// Each slot with its expert's matrix; and the shared expert, in the same launch where its format and shape let it.
+void matmul_grouped(const Stream& stream, const MatmulOutput& out, const HalfRows& x, const PackedMatrix& matrix,
+                    const ExpertGroups& groups, const SharedExpert& shared = {});
+
+/// out (f16) = act(gate x) * up x * kInnerScale, of each slot with its expert's matrices, and of the shared expert.
+/// Shapes and formats of gate and up agree.
+struct GatedPair {
+  PackedMatrix gate;
+  PackedMatrix up;
   const float* gate_bias = nullptr;
   const float* up_bias = nullptr;
+  Activation activation = Activation::kSilu;
 };
-void matmul_glu(const Stream& stream, const MatmulGluOutput& out, const HalfRows& x, const PackedMatrix& gate,
-                const PackedMatrix& up, const ExpertGroups* groups);
-void matmul_glu(const Stream& stream, const MatmulGluOutput& out, const HalfRows& x, const PackedMatrix& gate,
-                const PackedMatrix& up, const ExpertGroups& groups, const SharedExpert& shared);
+void matmul_glu(const Stream& stream, __half* out, int64_t row_stride, const HalfRows& x, const GatedPair& pair,
+                const ExpertGroups& groups, const SharedExpert& shared = {});
 
 }  // namespace glint::cuda

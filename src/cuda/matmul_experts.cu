@@ -19,18 +19,13 @@ constexpr int kLeastWarps = 4;
 template <PackedFormat kFormat>
 using TilePair = uint8_t[2][tile_layout(kFormat).bytes()];
 
-/// The experts' product, and that of the expert that all rows take (no rows: there is none).
-struct ExpertsArgs {
-  MatmulArgs of[2];
-};
-
 /// The launch's work in order: for each tile of tokens, first the experts', so many items of two rows of tiles.
 struct Work {
   int n_expert_tiles;
   int items_of_tile;
   int first, end;  // this block's items
 
-  __device__ __forceinline__ Work(const ExpertsArgs& args, int items)
+  __device__ __forceinline__ Work(const MatmulPair& args, int items)
       : n_expert_tiles(*args.of[0].groups.n_used), items_of_tile(items) {
     const int n_tiles = n_expert_tiles + (args.of[1].x.n_rows + kTokens - 1) / kTokens;
     const int64_t n_items = static_cast<int64_t>(n_tiles) * items_of_tile;
@@ -45,7 +40,7 @@ struct Work {
 template <PackedFormat kFormat, Kind kKind>
 class WeightRing {
  public:
-  __device__ __forceinline__ WeightRing(const ExpertsArgs& args, const Work& work, TilePair<kFormat>* slots, int warp,
+  __device__ __forceinline__ WeightRing(const MatmulPair& args, const Work& work, TilePair<kFormat>* slots, int warp,
                                         int n_warps, int lane)
       : args_(args), work_(work), slots_(slots), n_warps_(n_warps), lane_(lane), item_(work.first + warp) {
     find_item();
@@ -101,7 +96,7 @@ class WeightRing {
     cp_async_commit();
   }
 
-  const ExpertsArgs& args_;
+  const MatmulPair& args_;
   const Work& work_;
   TilePair<kFormat>* slots_;
   int n_warps_;
@@ -206,7 +201,7 @@ struct TokenRoom {
 /// only when the tokens in shared memory change.
 template <PackedFormat kFormat, Kind kKind, Store kStore>
 __global__ void __launch_bounds__(kMostWarps * 32, 1)
-    matmul_experts_kernel(const __grid_constant__ ExpertsArgs args, TokenRoom room) {
+    matmul_experts_kernel(const __grid_constant__ MatmulPair args, TokenRoom room) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const int warp = static_cast<int>(threadIdx.x) / 32;
   const int n_warps = static_cast<int>(blockDim.x) / 32;
@@ -276,9 +271,10 @@ bool matmul_experts_fit(const Stream& stream, const PackedMatrix& matrix) {
 }
 
 template <Kind kKind, Store kStore>
-void launch_matmul_experts(const Stream& stream, const MatmulArgs& experts, const MatmulArgs& shared) {
-  const PackedMatrix& matrix = experts.matrix[0];
-  GLINT_CHECK(experts.x.row_stride % 8 == 0 && shared.x.row_stride % 8 == 0);
+void launch_matmul_experts(const Stream& stream, const MatmulPair& args) {
+  const PackedMatrix& matrix = args.of[0].matrix[0];
+  const MatmulArgs& shared = args.of[1];
+  GLINT_CHECK(args.of[0].x.row_stride % 8 == 0 && shared.x.row_stride % 8 == 0);
   GLINT_CHECK(shared.x.n_rows == 0 || same_shape(shared.matrix[0], matrix));
   const Shape shape(stream, matrix);
   GLINT_CHECK(shape.n_warps >= kLeastWarps);
@@ -286,13 +282,11 @@ void launch_matmul_experts(const Stream& stream, const MatmulArgs& experts, cons
     launch(stream,
            {dim3(static_cast<unsigned>(stream.n_multiprocessors)), dim3(static_cast<unsigned>(shape.n_warps * 32)),
             shape.shared_bytes},
-           matmul_experts_kernel<kFormat, kKind, kStore>, ExpertsArgs{{experts, shared}}, shape.room);
+           matmul_experts_kernel<kFormat, kKind, kStore>, args, shape.room);
   });
 }
 
-template void launch_matmul_experts<Kind::kStore, Store::kF32>(const Stream&, const MatmulArgs&, const MatmulArgs&);
-template void launch_matmul_experts<Kind::kStore, Store::kF32Add>(const Stream&, const MatmulArgs&, const MatmulArgs&);
-template void launch_matmul_experts<Kind::kStore, Store::kHalf>(const Stream&, const MatmulArgs&, const MatmulArgs&);
-template void launch_matmul_experts<Kind::kGlu, Store::kHalf>(const Stream&, const MatmulArgs&, const MatmulArgs&);
+template void launch_matmul_experts<Kind::kStore, Store::kF32>(const Stream&, const MatmulPair&);
+template void launch_matmul_experts<Kind::kGlu, Store::kHalf>(const Stream&, const MatmulPair&);
 
 }  // namespace glint::cuda

@@ -133,10 +133,16 @@ __device__ __forceinline__ void for_each_sum(int n_tokens, int first_row, int n_
   }
 }
 
+/// Which blocks have the second product: those that begin at these tiles of tokens, or at these rows of weights.
+struct SecondFrom {
+  int x = 1 << 30;
+  int y = 1 << 30;
+};
+
 /// Grid: (tiles of tokens, rows of weights, stacked matrices): blocks that read the same weights follow each other.
 template <PackedFormat kFormat, Sharing kSharing, Kind kKind, Store kStore>
 __global__ void __launch_bounds__(rows_of(kSharing) * parts_of(kSharing) * 32, parts_of(kSharing) == 1 ? 2 : 1)
-    matmul_few_kernel(MatmulArgs args, int n_stages) {
+    matmul_few_kernel(const __grid_constant__ MatmulPair pair_args, SecondFrom second_from, int n_stages) {
   constexpr bool kGated = kKind == Kind::kGlu;
   constexpr int kTokenTiles = token_tiles_of(kSharing);
   using Sums = LaneSums<kTokenTiles>;
@@ -146,15 +152,20 @@ __global__ void __launch_bounds__(rows_of(kSharing) * parts_of(kSharing) * 32, p
   const WarpPlace<kSharing> place;
   const int lane = place.lane;
   const int head = static_cast<int>(blockIdx.z);
+  const int x = static_cast<int>(blockIdx.x);
+  const int y = static_cast<int>(blockIdx.y);
+  const bool after_x = x >= second_from.x;
+  const bool after_y = y >= second_from.y;
+  const MatmulArgs& args = pair_args.of[after_x || after_y ? 1 : 0];
   const PackedMatrix& matrix = args.matrix[0];
   const int n_blocks = matrix.n_blocks;
   const int n_turns = (n_blocks + parts_of(kSharing) - 1) / parts_of(kSharing);
   const int n_columns = (matrix.n_in + 63) / 64 * 64;
   wait_for_previous_kernel();
   let_next_kernel_start();
-  const TokenRows tokens = token_rows<tokens_of(kSharing)>(args, static_cast<int>(blockIdx.x));
+  const TokenRows tokens = token_rows<tokens_of(kSharing)>(args, after_x ? x - second_from.x : x);
   if (tokens.n_tokens <= 0) return;
-  const int row_tile = static_cast<int>(blockIdx.y) * kRowTiles + place.row % kRowTiles;
+  const int row_tile = (after_y ? y - second_from.y : y) * kRowTiles + place.row % kRowTiles;
   // Rows of tiles past the end are computed from the last one and not stored.
   const uint8_t* tile =
       args.matrix[kGated ? place.row / kRowTiles : 0].tiles +
@@ -243,32 +254,57 @@ int fitting_stages(const Stream& stream) {
   return static_cast<int>(stream.shared_bytes / sizeof(Stage<kFormat, kSharing>));
 }
 
-/// Blocks that share a multiprocessor hide each other's waits: two of two stages rather than one of three.
+/// Blocks that share a multiprocessor hide each other's waits: two of two stages rather than one of three. A second
+/// product of the same rows has blocks of its own below the first's, one of other rows beside them.
 template <PackedFormat kFormat, Sharing kSharing, Kind kKind, Store kStore>
-void launch_shared(const Stream& stream, const MatmulArgs& args, int count) {
+void launch_shared(const Stream& stream, const MatmulPair& args, int count) {
   using ThisStage = Stage<kFormat, kSharing>;
-  const PackedMatrix& matrix = args.matrix[0];
+  const MatmulArgs& first = args.of[0];
+  const MatmulArgs& second = args.of[1];
   const int rows_of_block = rows_of(kSharing) * kTileRows / (kKind == Kind::kGlu ? 2 : 1);
-  const dim3 grid(static_cast<unsigned>(token_tiles(args, tokens_of(kSharing))),
-                  static_cast<unsigned>(blocks_for(matrix.n_out, rows_of_block)), static_cast<unsigned>(count));
-  const int n_turns = (matrix.n_blocks + parts_of(kSharing) - 1) / parts_of(kSharing);
+  int n_x = token_tiles(first, tokens_of(kSharing));
+  int n_y = blocks_for(first.matrix[0].n_out, rows_of_block);
+  SecondFrom second_from;
+  if (second.x.n_rows > 0 && first.groups.n_experts > 0) {
+    second_from.x = n_x;
+    n_x += token_tiles(second, tokens_of(kSharing));
+  } else if (second.x.n_rows > 0) {
+    second_from.y = n_y;
+    n_y += blocks_for(second.matrix[0].n_out, rows_of_block);
+  }
+  const int n_blocks = std::max(first.matrix[0].n_blocks, second.matrix[0].n_blocks);
+  const int n_turns = (n_blocks + parts_of(kSharing) - 1) / parts_of(kSharing);
   const int fitting = fitting_stages<kFormat, kSharing>(stream);
   const int n_stages = std::min({n_turns, fitting, fitting >= 2 * kMostStages ? kMostStages : 2});
   launch(stream,
-         {grid, dim3(rows_of(kSharing) * parts_of(kSharing) * 32), static_cast<size_t>(n_stages) * sizeof(ThisStage)},
-         matmul_few_kernel<kFormat, kSharing, kKind, kStore>, args, n_stages);
+         {dim3(static_cast<unsigned>(n_x), static_cast<unsigned>(n_y), static_cast<unsigned>(count)),
+          dim3(rows_of(kSharing) * parts_of(kSharing) * 32), static_cast<size_t>(n_stages) * sizeof(ThisStage)},
+         matmul_few_kernel<kFormat, kSharing, kKind, kStore>, args, second_from, n_stages);
+}
+
+/// Blocks of Sharing::kWhole that the dense products would make: with few, warps had better share columns, if there are
+/// columns for all.
+bool has_few_blocks(const Stream& stream, const MatmulPair& args, int count) {
+  const MatmulArgs& first = args.of[0];
+  if (first.groups.n_experts > 0 || first.matrix[0].n_blocks <= parts_of(Sharing::kSplit) / 2) return false;
+  int n = 0;
+  for (const MatmulArgs& of : args.of) {
+    if (of.x.n_rows == 0) continue;
+    n += token_tiles(of, kFewTokens) * blocks_for(of.matrix[0].n_out, rows_of(Sharing::kWhole) * kTileRows) * count;
+  }
+  return n < 2 * stream.n_multiprocessors;
 }
 
 }  // namespace
 
 template <Kind kKind, Store kStore>
-void launch_matmul_few(const Stream& stream, const MatmulArgs& args, int count) {
-  GLINT_CHECK(args.x.row_stride % 8 == 0 && args.x.head_stride % 8 == 0);
-  const int n_whole =
-      token_tiles(args, kFewTokens) * blocks_for(args.matrix[0].n_out, rows_of(Sharing::kWhole) * kTileRows) * count;
-  with_format(args.matrix[0].format, [&]<PackedFormat kFormat>() {
-    const bool few_blocks = args.groups.n_experts == 0 && n_whole < 2 * stream.n_multiprocessors;
-    if (few_blocks && args.x.n_rows <= kFewTokens && fitting_stages<kFormat, Sharing::kSplit8>(stream) > 0) {
+void launch_matmul_few(const Stream& stream, const MatmulPair& args, int count) {
+  const MatmulArgs& first = args.of[0];
+  for (const MatmulArgs& of : args.of) GLINT_CHECK(of.x.row_stride % 8 == 0 && of.x.head_stride % 8 == 0);
+  GLINT_CHECK(args.of[1].x.n_rows == 0 || (count == 1 && args.of[1].matrix[0].format == first.matrix[0].format));
+  with_format(first.matrix[0].format, [&]<PackedFormat kFormat>() {
+    const bool few_blocks = has_few_blocks(stream, args, count);
+    if (few_blocks && first.x.n_rows <= kFewTokens && fitting_stages<kFormat, Sharing::kSplit8>(stream) > 0) {
       launch_shared<kFormat, Sharing::kSplit8, kKind, kStore>(stream, args, count);
     } else if (few_blocks && fitting_stages<kFormat, Sharing::kSplit>(stream) > 0) {
       launch_shared<kFormat, Sharing::kSplit, kKind, kStore>(stream, args, count);
@@ -278,9 +314,9 @@ void launch_matmul_few(const Stream& stream, const MatmulArgs& args, int count) 
   });
 }
 
-template void launch_matmul_few<Kind::kStore, Store::kF32>(const Stream&, const MatmulArgs&, int);
-template void launch_matmul_few<Kind::kStore, Store::kF32Add>(const Stream&, const MatmulArgs&, int);
-template void launch_matmul_few<Kind::kStore, Store::kHalf>(const Stream&, const MatmulArgs&, int);
-template void launch_matmul_few<Kind::kGlu, Store::kHalf>(const Stream&, const MatmulArgs&, int);
+template void launch_matmul_few<Kind::kStore, Store::kF32>(const Stream&, const MatmulPair&, int);
+template void launch_matmul_few<Kind::kStore, Store::kF32Add>(const Stream&, const MatmulPair&, int);
+template void launch_matmul_few<Kind::kStore, Store::kHalf>(const Stream&, const MatmulPair&, int);
+template void launch_matmul_few<Kind::kGlu, Store::kHalf>(const Stream&, const MatmulPair&, int);
 
 }  // namespace glint::cuda

@@ -112,9 +112,10 @@ class MlaStep {
     auto* normed = reinterpret_cast<__half*>(block_.scratch.normed.data);
     to_half(stream_, normed, x_, 1, floats(block_.norm), block_.eps);
     const HalfRows in = rows(normed, half_columns(x_.width), n_);
-    matmul(stream_, Store::kF32, {.out = q_low_.data, .row_stride = q_low_.row_stride}, in, PackedMatrix(weights_.q_a));
-    matmul(stream_, Store::kF32, {.out = latent_.data, .row_stride = latent_.row_stride}, in,
-           PackedMatrix(weights_.kv_a));
+    matmul_both(stream_,
+                {{.out = q_low_.data, .row_stride = q_low_.row_stride},
+                 {.out = latent_.data, .row_stride = latent_.row_stride}},
+                in, {PackedMatrix(weights_.q_a), PackedMatrix(weights_.kv_a)});
     auto* q_low_half = reinterpret_cast<__half*>(block_.scratch.delta.data);
     to_half(stream_, q_low_half, q_low_, 1, floats(weights_.q_a_norm), shape_.eps);
     matmul(stream_, Store::kF32, {.out = q_.data, .row_stride = q_.row_stride}, rows(q_low_half, shape_.q_rank, n_),

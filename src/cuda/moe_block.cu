@@ -74,6 +74,11 @@ void few_tokens(const Stream& stream, Tensor x, const BlockContext& block, const
   matvec_down(stream, x, down, PackedMatrix(weights.experts.down), weights.experts.down.bias, down_shared, routing);
 }
 
+/// The block's input in f16, which the router leaves.
+__half* normed_halves(const BlockContext& block) {
+  return reinterpret_cast<__half*>(block.scratch.normed.data);
+}
+
 /// Slots sorted by expert, inner activations in f16. The shared expert goes with the chosen ones where its shape lets
 /// it.
 class ManyTokens {
@@ -96,9 +101,7 @@ class ManyTokens {
   }
 
   void run(const Routing& routing) {
-    auto* normed = reinterpret_cast<__half*>(block_.scratch.normed.data);
-    to_half(stream_, normed, x_, 1, floats(block_.norm), block_.eps);
-    gated({.data = normed, .row_stride = half_columns(x_.width), .head_stride = 0, .n_rows = x_.n_rows});
+    gated({.data = normed_halves(block_), .row_stride = half_columns(x_.width), .n_rows = x_.n_rows});
     groups_.slots_per_row = 1;
     const Tensor expert_out = Tensor::matrix(block_.scratch.moe.expert_out.data, n_slots_, x_.width);
     const Tensor shared_out = Tensor::matrix(block_.scratch.delta.data, x_.n_rows, x_.width);
@@ -112,51 +115,35 @@ class ManyTokens {
   __half* shared_inner() const { return reinterpret_cast<__half*>(block_.scratch.gate.data); }
 
   void gated(const HalfRows& in) {
-    const PackedMatrix gate(experts_.gate);
-    const PackedMatrix up(experts_.up);
-    const MatmulGluOutput out{.out = inner(),
-                              .row_stride = half_columns(shape_.d_ff),
-                              .activation = shape_.activation,
-                              .gate_bias = experts_.gate.bias,
-                              .up_bias = experts_.up.bias};
-    if (!has_shared_) return matmul_glu(stream_, out, in, gate, up, &groups_);
-    const PackedMatrix shared_gate(shared_.gate);
-    const PackedMatrix shared_up(shared_.up);
-    const int64_t shared_stride = half_columns(shape_.d_ff_shared);
-    if (goes_along(shared_gate, gate)) {
-      return matmul_glu(
-          stream_, out, in, gate, up, groups_,
-          {.matrix = {shared_gate, shared_up}, .x = in, .out = {.out = shared_inner(), .row_stride = shared_stride}});
+    SharedExpert shared;
+    if (has_shared_) {
+      shared = {.matrix = {PackedMatrix(shared_.gate), PackedMatrix(shared_.up)},
+                .x = in,
+                .out = {.out = shared_inner(), .row_stride = half_columns(shape_.d_ff_shared)}};
     }
-    matmul_glu(stream_, {.out = shared_inner(), .row_stride = shared_stride, .activation = shape_.activation}, in,
-               shared_gate, shared_up, nullptr);
-    matmul_glu(stream_, out, in, gate, up, &groups_);
+    matmul_glu(stream_, inner(), half_columns(shape_.d_ff), in,
+               {.gate = PackedMatrix(experts_.gate),
+                .up = PackedMatrix(experts_.up),
+                .gate_bias = experts_.gate.bias,
+                .up_bias = experts_.up.bias,
+                .activation = shape_.activation},
+               groups_, shared);
   }
 
   void down(const Tensor& expert_out, const Tensor& shared_out) {
-    const PackedMatrix matrix(experts_.down);
-    const HalfRows rows{.data = inner(), .row_stride = half_columns(shape_.d_ff), .head_stride = 0, .n_rows = n_slots_};
-    const MatmulOutput out{.out = expert_out.data,
-                           .row_stride = expert_out.row_stride,
-                           .head_stride = 0,
-                           .bias = experts_.down.bias,
-                           .scale = 1 / kInnerScale};
-    if (!has_shared_) return matmul_grouped(stream_, Store::kF32, out, rows, matrix, groups_);
-    const PackedMatrix shared_matrix(shared_.down);
-    const HalfRows shared_rows{
-        .data = shared_inner(), .row_stride = half_columns(shape_.d_ff_shared), .head_stride = 0, .n_rows = x_.n_rows};
-    const MatmulOutput out_of_shared{
-        .out = shared_out.data, .row_stride = shared_out.row_stride, .scale = 1 / kInnerScale};
-    if (goes_along(shared_matrix, matrix)) {
-      return matmul_grouped(stream_, out, rows, matrix, groups_,
-                            {.matrix = {shared_matrix, {}}, .x = shared_rows, .out = out_of_shared});
+    SharedExpert shared;
+    if (has_shared_) {
+      shared = {.matrix = {PackedMatrix(shared_.down), {}},
+                .x = {.data = shared_inner(), .row_stride = half_columns(shape_.d_ff_shared), .n_rows = x_.n_rows},
+                .out = {.out = shared_out.data, .row_stride = shared_out.row_stride, .scale = 1 / kInnerScale}};
     }
-    matmul(stream_, Store::kF32, out_of_shared, shared_rows, shared_matrix);
-    matmul_grouped(stream_, Store::kF32, out, rows, matrix, groups_);
-  }
-
-  bool goes_along(const PackedMatrix& shared, const PackedMatrix& experts) const {
-    return groups_.tile_tokens == kExpertTokens && same_shape(shared, experts);
+    matmul_grouped(stream_,
+                   {.out = expert_out.data,
+                    .row_stride = expert_out.row_stride,
+                    .bias = experts_.down.bias,
+                    .scale = 1 / kInnerScale},
+                   {.data = inner(), .row_stride = half_columns(shape_.d_ff), .n_rows = n_slots_},
+                   PackedMatrix(experts_.down), groups_, shared);
   }
 
   const Stream& stream_;
@@ -185,7 +172,9 @@ bool moe_block(const Stream& stream, Workspace& workspace, Tensor x, const Block
   if (x.n_rows <= kMostTogether && fits) {
     few_tokens(stream, x, block, shape, weights, routing, logits);
   } else {
-    router_logits(stream, logits, router_input(x, block, weights));
+    RouterInput in = router_input(x, block, weights);
+    in.normed = normed_halves(block);
+    router_logits(stream, logits, in);
     route(stream, routing, logits, shape.route);
     ManyTokens(stream, workspace, x, block, shape, weights, routing).run(routing);
   }

@@ -2,8 +2,10 @@
 #include "cuda/route.h"
 
 #include "base/check.h"
+#include "cuda/device/input.cuh"
 #include "cuda/device/route.cuh"
 #include "cuda/launch.h"
+#include "cuda/row_ops.h"
 
 namespace glint::cuda {
 namespace {
@@ -22,6 +24,14 @@ __global__ void __launch_bounds__(kChoiceThreads) route_kernel(Routing out, Tens
   choose_experts(memory, logits.data + token * logits.row_stride, logits.width, params);
   if (threadIdx.x == 0)
     write_choice(memory, params, out.expert + token * params.top_k, out.weight + token * params.top_k);
+}
+
+/// A normed row in shared memory as f16, as to_half makes it.
+__device__ __forceinline__ void write_halves(__half* to, const float* row, int width) {
+  for (int at = 4 * static_cast<int>(threadIdx.x); at < half_columns(width); at += 4 * kNormThreads) {
+    const auto value = [&](int i) { return at + i < width ? row[at + i] : 0.0f; };
+    *reinterpret_cast<uint2*>(to + at) = to_halves(make_float4(value(0), value(1), value(2), value(3)));
+  }
 }
 
 /// Grid: (experts / 8, tokens / kRouterTokens): a warp makes one expert's logits. Shared memory: two tokens' normed
@@ -43,6 +53,9 @@ __global__ void __launch_bounds__(kNormThreads) router_logits_kernel(Tensor logi
   for (int t = 0; t < n_tokens; ++t) {
     float* row = normed + t % 2 * width;
     norm_row(row, BlockRow<kHeld>(in.x.data + (first + t) * in.x.row_stride, width), norm, width, in.eps, scratch);
+    if (blockIdx.x == 0 && in.normed != nullptr) {
+      write_halves(in.normed + static_cast<int64_t>(first + t) * half_columns(width), row, width);
+    }
     float dot[1];
     if constexpr (kHeld) {
       dot[0] = held.dot(row);

@@ -20,6 +20,7 @@ struct RouterInput {
   float eps = 0;
   const float* router = nullptr;  // [n_experts, d_model]
   const float* bias = nullptr;    // [n_experts]
+  __half* normed = nullptr;       // [rows, half_columns(d_model)]: gets norm(x) as to_half makes it, if given
 };
 void router_logits(const Stream& stream, Tensor logits, const RouterInput& in);
 

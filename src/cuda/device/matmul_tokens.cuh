@@ -83,11 +83,16 @@ inline int token_tiles(const MatmulArgs& args, int tokens) {
   return args.groups.n_tiles;
 }
 
-/// The product for few tokens (matmul_few.cu).
+/// Two products of one launch: of matrices of one format; the second without rows: there is none.
+struct MatmulPair {
+  MatmulArgs of[2];
+};
+
+/// The product for few tokens (matmul_few.cu). `count` stacked matrices, or a second product.
 template <Kind kKind, Store kStore>
-void launch_matmul_few(const Stream& stream, const MatmulArgs& args, int count);
-/// That of experts with few tokens each (matmul_experts.cu), and of the one that all take: without rows there is none.
+void launch_matmul_few(const Stream& stream, const MatmulPair& args, int count);
+/// That of experts with few tokens each (matmul_experts.cu), and of one of the same shape that all rows take.
 template <Kind kKind, Store kStore>
-void launch_matmul_experts(const Stream& stream, const MatmulArgs& experts, const MatmulArgs& shared);
+void launch_matmul_experts(const Stream& stream, const MatmulPair& args);
 
 }  // namespace glint::cuda
