@@ -8,6 +8,7 @@
 #include <list>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "base/check.h"
 #include "base/thread_pool.h"
@@ -142,6 +143,8 @@ class BatchEngine::Impl {
   void pool(std::span<const Scheduler::Share> plan);
   void speak(Answer& answer);
   void finish(Answer& answer, FinishReason reason, std::string error = {});
+  /// Lets the readers have what they were told since the last time.
+  void send() { sender_.send(std::exchange(outbox_, {})); }
   CacheReport report(const Answer& answer) const;
 
   Engine engine_;
@@ -159,6 +162,8 @@ class BatchEngine::Impl {
   std::list<std::unique_ptr<Answer>> answers_;
   std::vector<Row> rows_;
   ThreadPool choosers_;
+  std::vector<EventSender::Letter> outbox_;
+  EventSender sender_;
 
   Scheduler::Counts counts_ = scheduler_.counts();  // after the last step
   std::thread thread_;  // last: it uses all of the above
@@ -299,6 +304,7 @@ void BatchEngine::Impl::work() {
     while (take_submitted()) {
       sweep();
       const bool did_something = step();
+      send();
       if (options_.check_invariants) scheduler_.check_invariants();
       {
         const std::lock_guard lock(mutex_);
@@ -316,6 +322,7 @@ void BatchEngine::Impl::work() {
     answer->arrival = 0;  // the scheduler has had its day
     if (!answer->finished) finish(*answer, error.empty() ? FinishReason::kCancelled : FinishReason::kError, error);
   }
+  send();
 }
 
 /// Plans and computes one step; false when there is nothing to do.
@@ -443,7 +450,7 @@ void BatchEngine::Impl::speak(Answer& answer) {
     // The last id of an answer is not computed, so it may be one more than the context has.
     if (static_cast<int>(answer.ids.size()) >= engine_.n_ctx()) generation.stop(FinishReason::kContextFull);
     if (!generation.is_over()) answer.ids.push_back(event.id);
-    if (is_output) answer.events->push(std::move(event));
+    if (is_output) outbox_.push_back({answer.events, std::move(event)});
   }
   if (generation.is_over()) finish(answer, generation.result().reason);
 }
@@ -476,7 +483,7 @@ void BatchEngine::Impl::finish(Answer& answer, FinishReason reason, std::string 
     --n_open_;
     counts_ = scheduler_.counts();
   }
-  answer.events->push(std::move(event));
+  outbox_.push_back({answer.events, std::move(event)});
 }
 
 CacheReport BatchEngine::Impl::report(const Answer& answer) const {

@@ -93,4 +93,37 @@ bool EventQueue::is_cancelled() const {
   return cancelled_;
 }
 
+EventSender::~EventSender() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void EventSender::send(std::vector<Letter> batch) {
+  if (batch.empty()) return;
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return waiting_.empty(); });
+    waiting_ = std::move(batch);
+  }
+  changed_.notify_all();
+}
+
+void EventSender::work() {
+  for (;;) {
+    std::vector<Letter> batch;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [this] { return !waiting_.empty() || stopping_; });
+      if (waiting_.empty()) return;
+      batch.swap(waiting_);
+    }
+    changed_.notify_all();
+    for (Letter& letter : batch) letter.queue->push(std::move(letter.event));
+  }
+}
+
 }  // namespace glint

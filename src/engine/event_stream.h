@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The way from the engine's thread to a request's: a queue of events with a bound. The engine never waits for a reader:
+// The way from the engine's thread to a request's: a queue of events with a bound, and a thread that fills the queues. The engine never waits for a reader:
 // an answer whose queue is full is paused until the reader has caught up (engine/batch_engine.cpp). A reader who goes
 // away cancels what is still running.
 // Tested by tests/unit/engine/event_stream_test.cpp.
@@ -14,6 +14,8 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <thread>
+#include <vector>
 
 #include "engine/request.h"
 
@@ -60,6 +62,34 @@ class EventQueue {
   const size_t capacity_;
   bool cancelled_ = false;
   std::shared_ptr<Doorbell> bell_;
+};
+
+/// Pushes events from a thread of its own, in the order given: to wake a reader takes the engine longer than to choose a
+/// token. At most two batches are under way, so that a reader is never far behind what the engine knows of its queue.
+class EventSender {
+ public:
+  struct Letter {
+    std::shared_ptr<EventQueue> queue;
+    Event event;
+  };
+
+  EventSender() : thread_([this] { work(); }) {}
+  /// Sends what it has been given.
+  ~EventSender();
+  EventSender(const EventSender&) = delete;
+  EventSender& operator=(const EventSender&) = delete;
+
+  /// Waits while the batch before the last is still being sent. One thread at a time.
+  void send(std::vector<Letter> batch);
+
+ private:
+  void work();
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<Letter> waiting_;
+  bool stopping_ = false;
+  std::thread thread_;  // last: it uses all of the above
 };
 
 /// A reader's end. One thread at a time reads; cancel() is safe from any. May outlive the engine.
