@@ -97,7 +97,7 @@ __global__ void __launch_bounds__(kThreads, 1) matmul_kernel(MatmulArgs args) {
   const int n_quarters = (matrix.n_in + 63) / 64;
   wait_for_previous_kernel();
   let_next_kernel_start();
-  const TokenRows rows = token_rows<kTokens>(args, static_cast<int>(blockIdx.y));
+  const TokenRows rows = token_rows<kTokens>(args.groups, args.x.n_rows, static_cast<int>(blockIdx.y));
   if (rows.n_tokens <= 0) return;
 
   // Rows of tiles past the end are computed from the last one and not stored.

@@ -48,9 +48,13 @@ struct ExpertGroups {
   int slots_per_row = 1;  // row of x that slot reads is slot / slots_per_row
 };
 
-/// Whether experts of this shape can go in tiles of kExpertTokens.
-bool matmul_experts_fit(const Stream& stream, const PackedMatrix& matrix);
-/// The tile_tokens for so many slots; `fit`: all matrices can go in tiles of kExpertTokens.
+/// Most tiles that so many slots can make.
+constexpr int most_tiles(int64_t n_slots, int n_experts, int tile_tokens) {
+  return static_cast<int>(n_slots / tile_tokens + (n_slots < n_experts ? n_slots : n_experts));
+}
+/// Whether so many slots can go to experts of this shape in tiles of kExpertTokens.
+bool matmul_experts_fit(const Stream& stream, const PackedMatrix& matrix, int n_slots, int n_experts);
+/// The tile_tokens for so many slots; `fit`: they may be kExpertTokens.
 int tokens_of_tile(int n_slots, int n_experts, bool fit);
 
 /// What becomes of a sum: out[row, i] = sum * scale + bias[expert, i], in one of these ways; scale is

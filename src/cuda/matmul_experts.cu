@@ -19,21 +19,46 @@ constexpr int kLeastWarps = 4;
 template <PackedFormat kFormat>
 using TilePair = uint8_t[2][tile_layout(kFormat).bytes()];
 
+/// Brings the lists of `groups` to shared memory: read where they are, each look into them would wait for the last.
+__device__ __forceinline__ ExpertGroups nearby(ExpertGroups groups, void* room, int n_slots) {
+  auto* tiles = static_cast<int4*>(room);
+  auto* slots = reinterpret_cast<int32_t*>(tiles + groups.n_tiles + 1);
+  const int thread = static_cast<int>(threadIdx.x);
+  const int n_threads = static_cast<int>(blockDim.x);
+  if (thread == 0) tiles[groups.n_tiles].x = *groups.n_used;
+  for (int i = thread; i < groups.n_tiles; i += n_threads) tiles[i] = groups.tiles[i];
+  for (int i = thread; i < n_slots; i += n_threads) slots[i] = groups.slots[i];
+  __syncthreads();
+  groups.tiles = tiles;
+  groups.slots = slots;
+  groups.n_used = &tiles[groups.n_tiles].x;
+  return groups;
+}
+/// What they take there.
+size_t list_bytes(int n_tiles, int n_slots) {
+  return static_cast<size_t>(n_tiles + 1 + (n_slots + 3) / 4) * sizeof(int4);
+}
+
 /// The launch's work in order: for each tile of tokens, first the experts', so many items of two rows of tiles.
 struct Work {
+  ExpertGroups groups;
   int n_expert_tiles;
   int items_of_tile;
   int first, end;  // this block's items
 
-  __device__ __forceinline__ Work(const MatmulPair& args, int items)
-      : n_expert_tiles(*args.of[0].groups.n_used), items_of_tile(items) {
+  __device__ __forceinline__ Work(const MatmulPair& args, const ExpertGroups& lists, int items)
+      : groups(lists), n_expert_tiles(*lists.n_used), items_of_tile(items) {
     const int n_tiles = n_expert_tiles + (args.of[1].x.n_rows + kTokens - 1) / kTokens;
     const int64_t n_items = static_cast<int64_t>(n_tiles) * items_of_tile;
     first = static_cast<int>(n_items * blockIdx.x / gridDim.x);
     end = static_cast<int>(n_items * (blockIdx.x + 1) / gridDim.x);
   }
   __device__ __forceinline__ bool is_shared(int tile) const { return tile >= n_expert_tiles; }
-  __device__ __forceinline__ int n_before(bool shared) const { return shared ? n_expert_tiles : 0; }
+  /// The tokens of a tile.
+  __device__ __forceinline__ TokenRows tokens(const MatmulPair& args, int tile) const {
+    if (is_shared(tile)) return token_rows<kTokens>({}, args.of[1].x.n_rows, tile - n_expert_tiles);
+    return token_rows<kTokens>(groups, 0, tile);
+  }
 };
 
 /// A warp's weights on their way: items first + warp, + n_warps, ... of the block, pairs of tiles in ascending columns.
@@ -44,6 +69,9 @@ class WeightRing {
                                         int n_warps, int lane)
       : args_(args), work_(work), slots_(slots), n_warps_(n_warps), lane_(lane), item_(work.first + warp) {
     find_item();
+  }
+  /// Starts the first copies.
+  __device__ __forceinline__ void start() {
 #pragma unroll
     for (int i = 0; i < kDepth; ++i) copy_next();
   }
@@ -67,7 +95,7 @@ class WeightRing {
     const int row = item_ - tile * work_.items_of_tile;
     const bool shared = work_.is_shared(tile);
     const MatmulArgs& of = args_.of[shared ? 1 : 0];
-    if (tile != tile_) expert_ = shared ? 0 : of.groups.tiles[tile].x;
+    if (tile != tile_) expert_ = shared ? 0 : work_.groups.tiles[tile].x;
     tile_ = tile;
     const PackedMatrix& matrix = of.matrix[0];
     const int64_t row_bytes = static_cast<int64_t>(matrix.n_blocks) * tile_layout(kFormat).bytes();
@@ -110,18 +138,16 @@ class WeightRing {
   const uint8_t* from_[2] = {};
 };
 
-/// Brings the rows of x that a tile's tokens are to shared memory, `pitch` halves apart, zeros behind them up to whole
+/// Starts the copies of the rows of x that a tile's tokens are, `pitch` halves apart, zeros behind them up to whole
 /// tiles of weights. All warps take part.
 __device__ __forceinline__ void load_tokens(__half* to, const MatmulArgs& args, const TokenRows& tokens, int pitch,
                                             int warp, int n_warps, int lane) {
   const int n_columns = (args.matrix[0].n_in + 63) / 64 * 64;
   for (int token = warp; token < tokens.n_tokens; token += n_warps) {
     const __half* from = args.x.data + tokens.x_row(token) * args.x.row_stride;
-#pragma unroll 8
     for (int column = lane * 8; column < pitch - 8; column += 256) {
-      uint4 v = make_uint4(0, 0, 0, 0);
-      if (column < n_columns) v = *reinterpret_cast<const uint4*>(from + column);
-      *reinterpret_cast<uint4*>(to + token * pitch + column) = v;
+      const bool there = column < n_columns;
+      cp_async_16(to + token * pitch + column, from + (there ? column : 0), there);
     }
   }
 }
@@ -191,10 +217,11 @@ __device__ __forceinline__ void store_item(const MatmulArgs& args, const TokenRo
   }
 }
 
-/// What of shared memory holds tokens.
+/// What of shared memory holds tokens and lists.
 struct TokenRoom {
   int pitch;          // halves of a token
   int tiles_at_once;  // 1 or 2
+  int n_slots;        // of the lists, which lie behind the rings
 };
 
 /// One block a multiprocessor. Warps go through the block's items side by side, each with its own weights, and meet
@@ -207,22 +234,30 @@ __global__ void __launch_bounds__(kMostWarps * 32, 1)
   const int n_warps = static_cast<int>(blockDim.x) / 32;
   const PackedMatrix& matrix = args.of[0].matrix[0];
   auto* x = dynamic_shared<__half>();
-  auto* slots = reinterpret_cast<TilePair<kFormat>*>(x + room.tiles_at_once * kTokens * room.pitch) + warp * kDepth;
+  auto* slots = reinterpret_cast<TilePair<kFormat>*>(x + room.tiles_at_once * kTokens * room.pitch);
   wait_for_previous_kernel();
   let_next_kernel_start();
-  const Work work(args, kKind == Kind::kGlu ? matrix.n_row_tiles : (matrix.n_row_tiles + 1) / 2);
+  const Work work(args, nearby(args.of[0].groups, slots + n_warps * kDepth, room.n_slots),
+                  kKind == Kind::kGlu ? matrix.n_row_tiles : (matrix.n_row_tiles + 1) / 2);
   if (work.first == work.end) return;
-  WeightRing<kFormat, kKind> ring(args, work, slots, warp, n_warps, lane);
+  WeightRing<kFormat, kKind> ring(args, work, slots + warp * kDepth, warp, n_warps, lane);
+  const int first_tile = work.first / work.items_of_tile;
   int item = work.first + warp;
 #pragma unroll 1
-  for (int tile = work.first / work.items_of_tile; tile * work.items_of_tile < work.end; tile += room.tiles_at_once) {
-    __syncthreads();
+  for (int tile = first_tile; tile * work.items_of_tile < work.end; tile += room.tiles_at_once) {
+    if (tile != first_tile) __syncthreads();
     TokenRows tokens[2];
     for (int i = 0; i < room.tiles_at_once && (tile + i) * work.items_of_tile < work.end; ++i) {
-      const bool shared = work.is_shared(tile + i);
-      const MatmulArgs& of = args.of[shared ? 1 : 0];
-      tokens[i] = token_rows<kTokens>(of, tile + i - work.n_before(shared));
-      load_tokens(x + i * kTokens * room.pitch, of, tokens[i], room.pitch, warp, n_warps, lane);
+      tokens[i] = work.tokens(args, tile + i);
+      load_tokens(x + i * kTokens * room.pitch, args.of[work.is_shared(tile + i) ? 1 : 0], tokens[i], room.pitch, warp,
+                  n_warps, lane);
+    }
+    cp_async_commit();
+    if (tile == first_tile) {  // tokens first: behind the weights they would come late
+      ring.start();
+      cp_async_wait<kDepth>();
+    } else {
+      cp_async_wait<0>();
     }
     __syncthreads();
     const int end = min(work.end, (tile + room.tiles_at_once) * work.items_of_tile);
@@ -249,12 +284,13 @@ struct Shape {
   int n_warps;
   size_t shared_bytes;
 
-  Shape(const Stream& stream, const PackedMatrix& matrix) {
+  Shape(const Stream& stream, const PackedMatrix& matrix, int n_tiles, int n_slots) {
+    const size_t other_bytes = list_bytes(n_tiles, n_slots);
     const int pitch = matrix.n_blocks * kTileColumns + 8;  // no two of eight tokens' chunks in one bank
     const size_t pair_bytes = static_cast<size_t>(2 * kDepth * tile_layout(matrix.format).bytes());
     for (const int tiles : {2, 1}) {
-      const size_t token_bytes = static_cast<size_t>(tiles * kTokens * pitch) * sizeof(__half);
-      room = {pitch, tiles};
+      const size_t token_bytes = static_cast<size_t>(tiles * kTokens * pitch) * sizeof(__half) + other_bytes;
+      room = {pitch, tiles, n_slots};
       n_warps = token_bytes < stream.shared_bytes
                     ? static_cast<int>(std::min<size_t>(kMostWarps, (stream.shared_bytes - token_bytes) / pair_bytes))
                     : 0;
@@ -266,8 +302,8 @@ struct Shape {
 
 }  // namespace
 
-bool matmul_experts_fit(const Stream& stream, const PackedMatrix& matrix) {
-  return Shape(stream, matrix).n_warps >= kLeastWarps;
+bool matmul_experts_fit(const Stream& stream, const PackedMatrix& matrix, int n_slots, int n_experts) {
+  return Shape(stream, matrix, most_tiles(n_slots, n_experts, kTokens), n_slots).n_warps >= kLeastWarps;
 }
 
 template <Kind kKind, Store kStore>
@@ -276,7 +312,9 @@ void launch_matmul_experts(const Stream& stream, const MatmulPair& args) {
   const MatmulArgs& shared = args.of[1];
   GLINT_CHECK(args.of[0].x.row_stride % 8 == 0 && shared.x.row_stride % 8 == 0);
   GLINT_CHECK(shared.x.n_rows == 0 || same_shape(shared.matrix[0], matrix));
-  const Shape shape(stream, matrix);
+  const ExpertGroups& groups = args.of[0].groups;
+  const int n_slots = args.of[0].x.n_rows * groups.slots_per_row;
+  const Shape shape(stream, matrix, groups.n_tiles, n_slots);
   GLINT_CHECK(shape.n_warps >= kLeastWarps);
   with_format(matrix.format, [&]<PackedFormat kFormat>() {
     launch(stream,

@@ -163,7 +163,7 @@ __global__ void __launch_bounds__(rows_of(kSharing) * parts_of(kSharing) * 32, p
   const int n_columns = (matrix.n_in + 63) / 64 * 64;
   wait_for_previous_kernel();
   let_next_kernel_start();
-  const TokenRows tokens = token_rows<tokens_of(kSharing)>(args, after_x ? x - second_from.x : x);
+  const TokenRows tokens = token_rows<tokens_of(kSharing)>(args.groups, args.x.n_rows, after_x ? x - second_from.x : x);
   if (tokens.n_tokens <= 0) return;
   const int row_tile = (after_y ? y - second_from.y : y) * kRowTiles + place.row % kRowTiles;
   // Rows of tiles past the end are computed from the last one and not stored.

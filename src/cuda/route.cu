@@ -13,7 +13,10 @@ namespace {
 constexpr int kGroupThreads = 256;
 
 constexpr int kChoiceThreads = 128;
-constexpr int kRouterTokens = 4;  // of a block of the router
+/// Tokens of a block of the router: one where that makes enough blocks, else several, which share its rows of weights.
+constexpr int router_tokens(int n_rows) {
+  return n_rows <= 32 ? 1 : n_rows <= 128 ? 2 : 4;
+}
 
 /// One block a token.
 __global__ void __launch_bounds__(kChoiceThreads) route_kernel(Routing out, Tensor logits, RouteParams params) {
@@ -34,10 +37,11 @@ __device__ __forceinline__ void write_halves(__half* to, const float* row, int w
   }
 }
 
-/// Grid: (experts / 8, tokens / kRouterTokens): a warp makes one expert's logits. Shared memory: two tokens' normed
+/// Grid: (experts / 8, tokens / tokens_of_block): a warp makes one expert's logits. Shared memory: two tokens' normed
 /// rows. kHeld: the width suits HeldRow.
 template <bool kHeld>
-__global__ void __launch_bounds__(kNormThreads) router_logits_kernel(Tensor logits, RouterInput in) {
+__global__ void __launch_bounds__(kNormThreads)
+    router_logits_kernel(Tensor logits, RouterInput in, int tokens_of_block) {
   __shared__ float scratch[kNormThreads / 32];
   auto* normed = dynamic_shared<float>();
   const int width = in.x.width;
@@ -47,8 +51,8 @@ __global__ void __launch_bounds__(kNormThreads) router_logits_kernel(Tensor logi
   const BlockRow<kHeld> norm(in.norm, width);
   wait_for_previous_kernel();
   let_next_kernel_start();
-  const int first = static_cast<int>(blockIdx.y) * kRouterTokens;
-  const int n_tokens = min(kRouterTokens, in.x.n_rows - first);
+  const int first = static_cast<int>(blockIdx.y) * tokens_of_block;
+  const int n_tokens = min(tokens_of_block, in.x.n_rows - first);
 #pragma unroll 1
   for (int t = 0; t < n_tokens; ++t) {
     float* row = normed + t % 2 * width;
@@ -130,11 +134,12 @@ void route(const Stream& stream, const Routing& out, Tensor logits, const RouteP
 }
 
 void router_logits(const Stream& stream, Tensor logits, const RouterInput& in) {
+  const int tokens = router_tokens(in.x.n_rows);
   const LaunchShape shape{dim3(static_cast<unsigned>(blocks_for(logits.width, kNormThreads / 32)),
-                               static_cast<unsigned>(blocks_for(in.x.n_rows, kRouterTokens))),
+                               static_cast<unsigned>(blocks_for(in.x.n_rows, tokens))),
                           dim3(kNormThreads), static_cast<size_t>(2 * in.x.width) * sizeof(float)};
   const bool aligned = in.x.width % 128 == 0 && in.x.row_stride % 4 == 0;
-  launch(stream, shape, aligned ? router_logits_kernel<true> : router_logits_kernel<false>, logits, in);
+  launch(stream, shape, aligned ? router_logits_kernel<true> : router_logits_kernel<false>, logits, in, tokens);
 }
 
 ExpertGroups group_by_expert(const Stream& stream, const Routing& routing, int n_experts, int slots_per_row,

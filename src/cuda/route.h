@@ -24,10 +24,6 @@ struct RouterInput {
 };
 void router_logits(const Stream& stream, Tensor logits, const RouterInput& in);
 
-/// Most tiles that so many slots can make.
-constexpr int most_tiles(int64_t n_slots, int n_experts, int tile_tokens) {
-  return static_cast<int>(n_slots / tile_tokens + (n_slots < n_experts ? n_slots : n_experts));
-}
 /// Integers that ExpertGroups takes in memory, which begins at a multiple of 16 bytes.
 constexpr int64_t group_integers(int64_t n_slots, int n_experts) {
   return n_slots + 4 * (most_tiles(n_slots, n_experts, kExpertTokens) + 1);

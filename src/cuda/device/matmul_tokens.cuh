@@ -32,20 +32,20 @@ struct TokenRows {
   __device__ __forceinline__ int x_row(int i) const { return out_row(i) / slots_per_row; }
 };
 
-/// Tokens of tile `tile` of kTokens; n_tokens <= 0 where there is no such tile.
+/// Tokens of tile `tile` of kTokens, of so many rows without groups; n_tokens <= 0 where there is no such tile.
 template <int kTokens>
-__device__ __forceinline__ TokenRows token_rows(const MatmulArgs& args, int tile) {
+__device__ __forceinline__ TokenRows token_rows(const ExpertGroups& groups, int n_rows, int tile) {
   TokenRows rows;
-  if (args.groups.n_experts == 0) {
+  if (groups.n_experts == 0) {
     rows.first = tile * kTokens;
-    rows.n_tokens = min(kTokens, args.x.n_rows - rows.first);
+    rows.n_tokens = min(kTokens, n_rows - rows.first);
     return rows;
   }
-  const int4 found = args.groups.tiles[tile];
+  const int4 found = groups.tiles[tile];
   rows.expert = found.x;
-  rows.slots = args.groups.slots + found.y;
+  rows.slots = groups.slots + found.y;
   rows.n_tokens = found.z;
-  rows.slots_per_row = args.groups.slots_per_row;
+  rows.slots_per_row = groups.slots_per_row;
   return rows;
 }
 
