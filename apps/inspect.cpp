@@ -16,7 +16,7 @@
 #include "base/check.h"
 #include "base/sha256.h"
 #include "engine/placement.h"
-#include "model/arch/arch.h"
+#include "model/load.h"
 #include "model/plan.h"
 
 namespace glint::app {
@@ -54,17 +54,22 @@ size_t element_bytes(gguf::ValueType type) {
   switch (type) {
     case gguf::ValueType::kUint8:
     case gguf::ValueType::kInt8:
-    case gguf::ValueType::kBool: return 1;
+    case gguf::ValueType::kBool:
+      return 1;
     case gguf::ValueType::kUint16:
-    case gguf::ValueType::kInt16: return 2;
+    case gguf::ValueType::kInt16:
+      return 2;
     case gguf::ValueType::kUint64:
     case gguf::ValueType::kInt64:
-    case gguf::ValueType::kFloat64: return 8;
-    default: return 4;
+    case gguf::ValueType::kFloat64:
+      return 8;
+    default:
+      return 4;
   }
 }
 
-/// SHA-256 of an array's elements as a GGUF file stores them, little endian: compares vocabularies without printing them.
+/// SHA-256 of an array's elements as a GGUF file stores them, little endian: compares vocabularies without printing
+/// them.
 std::string digest(const gguf::Array& array) {
   Sha256 result;
   const size_t width = element_bytes(array.element_type);
@@ -76,7 +81,8 @@ std::string digest(const gguf::Array& array) {
             result.add(value.size(), 8);
             result.add(value);
           } else if constexpr (std::is_same_v<T, double>) {
-            result.add(width == 4 ? std::bit_cast<uint32_t>(static_cast<float>(value)) : std::bit_cast<uint64_t>(value), width);
+            result.add(width == 4 ? std::bit_cast<uint32_t>(static_cast<float>(value)) : std::bit_cast<uint64_t>(value),
+                       width);
           } else {
             result.add(static_cast<uint64_t>(value), width);
           }
@@ -91,11 +97,16 @@ Json value_json(const gguf::Value& value, size_t limit) {
       [&](const auto& data) -> Json {
         using T = std::decay_t<decltype(data)>;
         if constexpr (std::is_same_v<T, gguf::Array>) {
-          return std::visit([&](const auto& values) {
-            Json shown = array_json(values, limit);
-            if (values.size() <= limit) return shown;
-            return Json{{"array", std::string(gguf::value_type_name(data.element_type))}, {"length", values.size()}, {"sha256", digest(data)}, {"first", shown}};
-          }, data.values);
+          return std::visit(
+              [&](const auto& values) {
+                Json shown = array_json(values, limit);
+                if (values.size() <= limit) return shown;
+                return Json{{"array", std::string(gguf::value_type_name(data.element_type))},
+                            {"length", values.size()},
+                            {"sha256", digest(data)},
+                            {"first", shown}};
+              },
+              data.values);
         } else if constexpr (std::is_same_v<T, std::string_view>) {
           return std::string(data);
         } else {
@@ -105,7 +116,8 @@ Json value_json(const gguf::Value& value, size_t limit) {
       value.data);
 }
 
-/// What the model layer says of a file; empty where the file is no model that glint runs.
+/// What the model layer says of a file, as it would when the file is loaded; where that would fail, only why and the
+/// findings made before.
 struct ModelFacts {
   bool known = false;
   std::string why_not;
@@ -117,8 +129,7 @@ struct ModelFacts {
 ModelFacts read_facts(const gguf::File& file) {
   ModelFacts facts;
   try {
-    facts.spec = read_spec(file, facts.findings);
-    lint_file(file, facts.spec, facts.findings);
+    facts.spec = check_model(file, facts.findings);
     facts.plan = plan_model(file, facts.spec, {});
     facts.known = true;
   } catch (const Error& error) {
@@ -152,30 +163,37 @@ Json to_json(const gguf::File& file, const ModelFacts& facts) {
   }
   out["findings"] = findings;
   Json metadata = Json::object();
-  for (const auto& entry : file.metadata().entries()) metadata[std::string(entry.key)] = value_json(entry.value, kShownElements);
+  for (const auto& entry : file.metadata().entries())
+    metadata[std::string(entry.key)] = value_json(entry.value, kShownElements);
   out["metadata"] = metadata;
   Json tensors = Json::array();
   for (const HostTensor& tensor : file.tensors()) {
-    tensors.push_back({{"name", tensor.name}, {"type", std::string(traits(tensor.dtype).name)}, {"shape", tensor.dims}, {"bytes", tensor.bytes.size()}});
+    tensors.push_back({{"name", tensor.name},
+                       {"type", std::string(traits(tensor.dtype).name)},
+                       {"shape", tensor.dims},
+                       {"bytes", tensor.bytes.size()}});
   }
   out["tensors"] = tensors;
   return out;
 }
 
 void print_summary(const gguf::File& file, const ModelFacts& facts) {
-  fmt::print("{}: GGUF version {}, {}{}\n", file.name(), file.version(), format_bytes(static_cast<double>(file.total_bytes())),
+  fmt::print("{}: GGUF version {}, {}{}\n", file.name(), file.version(),
+             format_bytes(static_cast<double>(file.total_bytes())),
              file.parts() > 1 ? fmt::format(" in {} parts", file.parts()) : "");
   if (facts.known) {
     const ModelPlan& plan = facts.plan;
-    fmt::print("  architecture       {}, {} layers{}\n", facts.spec.architecture, facts.spec.layers.size(),
-               facts.spec.nextn_layers.empty() ? "" : fmt::format(" and {} for prediction", facts.spec.nextn_layers.size()));
+    fmt::print(
+        "  architecture       {}, {} layers{}\n", facts.spec.architecture, facts.spec.layers.size(),
+        facts.spec.nextn_layers.empty() ? "" : fmt::format(" and {} for prediction", facts.spec.nextn_layers.size()));
     fmt::print("  parameters         {:.3f} billion\n", static_cast<double>(plan.parameters) * 1e-9);
     fmt::print("  weights            {}\n", format_bytes(static_cast<double>(plan.weight_bytes)));
     fmt::print("  read per token     {}\n", format_bytes(static_cast<double>(plan.bytes_read_per_token)));
     fmt::print("  cache per token    {} bytes at f16\n", plan.kv_bytes_per_token);
     for (int n_ctx : {8192, 65536, facts.spec.n_ctx_train}) {
       if (n_ctx > facts.spec.n_ctx_train) continue;
-      fmt::print("    context {:7d}   {}\n", n_ctx, format_bytes(static_cast<double>(n_ctx) * static_cast<double>(plan.kv_bytes_per_token)));
+      fmt::print("    context {:7d}   {}\n", n_ctx,
+                 format_bytes(static_cast<double>(n_ctx) * static_cast<double>(plan.kv_bytes_per_token)));
     }
   } else {
     fmt::print("  not a model that glint runs: {}\n", facts.why_not);
@@ -187,7 +205,8 @@ void print_summary(const gguf::File& file, const ModelFacts& facts) {
     bytes += static_cast<int64_t>(tensor.bytes.size());
   }
   fmt::print("  tensors            {}\n", file.tensors().size());
-  for (const auto& [name, entry] : formats) fmt::print("    {:8} {:6}   {}\n", name, entry.first, format_bytes(static_cast<double>(entry.second)));
+  for (const auto& [name, entry] : formats)
+    fmt::print("    {:8} {:6}   {}\n", name, entry.first, format_bytes(static_cast<double>(entry.second)));
   for (const Finding& finding : facts.findings) {
     fmt::print("  {}: {}{}\n", finding_level_name(finding.level), finding.text,
                finding.fix.empty() ? "" : "\n    " + finding.fix);
@@ -195,12 +214,11 @@ void print_summary(const gguf::File& file, const ModelFacts& facts) {
 }
 
 /// What the model would take of the memory of where it would run.
-void print_plan(const gguf::File& file, const ModelOptions& options) {
-  std::vector<Finding> findings;
-  const ModelSpec spec = read_spec(file, findings);
+void print_plan(const gguf::File& file, const ModelSpec& spec, const ModelOptions& options) {
   const MemoryPlan plan = place_model(file, spec, to_engine_options(options, /*exact=*/false)).plan;
   const auto line = [](const char* name, int64_t bytes, const std::string& note = "") {
-    fmt::print("    {:16} {:>12}{}\n", name, format_bytes(static_cast<double>(bytes)), note.empty() ? "" : "   " + note);
+    fmt::print("    {:16} {:>12}{}\n", name, format_bytes(static_cast<double>(bytes)),
+               note.empty() ? "" : "   " + note);
   };
   fmt::print("  memory on {}\n", plan.machine.device);
   line("free", plan.machine.free_bytes);
@@ -223,7 +241,10 @@ void inspect(const InspectOptions& options) {
     return;
   }
   print_summary(file, facts);
-  if (options.plan) print_plan(file, options.model);
+  if (options.plan) {
+    if (!facts.known) fail("{}", facts.why_not);
+    print_plan(file, facts.spec, options.model);
+  }
   fmt::print("  metadata\n");
   for (const auto& entry : file.metadata().entries()) {
     std::string text = value_json(entry.value, kShownElements).dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -250,7 +271,8 @@ void add_inspect_command(CLI::App& app) {
   add_model_options(*command, options->model, false);
   command->add_option("file", options->file, "GGUF file; without one the embedded demo model")->type_name("FILE");
   command->add_flag("--json", options->json, "everything as JSON");
-  command->add_flag("--plan", options->plan, "what it would take of the memory here, with the flags of computing given");
+  command->add_flag("--plan", options->plan,
+                    "what it would take of the memory here, with the flags of computing given");
   command->add_flag("--tensors", options->tensors, "list every tensor");
   command->callback([options] { inspect(*options); });
 }

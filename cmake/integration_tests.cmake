@@ -32,6 +32,10 @@ glint_script_test(serve serve_test.py $<TARGET_FILE:glint>)
 glint_script_test(clients ../clients/clients_test.py $<TARGET_FILE:glint>)
 glint_script_test(openapi openapi_test.py $<TARGET_FILE:glint>)
 set_tests_properties(integration.serve integration.clients integration.openapi PROPERTIES LABELS slow)
+# Of a build for Hopper, which the compiler's fault is known for.
+if(GLINT_HAS_CUDA AND GLINT_CUDA_ARCHITECTURES MATCHES "90")
+  glint_script_test(cuda_sass ../../tools/check_sass.py ${CMAKE_BINARY_DIR})
+endif()
 
 # The web page: its types, and itself in a browser; Debian's Selenium belongs to Debian's Python.
 if(TARGET web_page_files)

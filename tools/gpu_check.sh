@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # One command on a machine with an NVIDIA card: builds glint for it (or takes binaries), runs every CUDA test, makes
 # GLM-4.7-Flash's full shape with random weights, measures it, holds the memory plan against nvidia-smi, and prints one
-# table. Ends within 9 minutes: what does not fit in them is reported as left out. Status 0: all is as it should be.
+# table, and one of the share of the card's limit that each kernel reaches. Ends within 9 minutes: what does not fit in them is reported as left out. Status 0: all is as it should be.
 #
 #   tools/gpu_check.sh [FOLDER]     FOLDER: glint and test_cuda* built elsewhere; without it they are built in build-gpu
 #   MODEL=FILE tools/gpu_check.sh   measures this file instead of making one (17 GiB in .cache)
@@ -52,10 +52,10 @@ fi
 
 if [ "$folder" = build-gpu ]; then
   say "building the tests"
-  ninja -C build-gpu test_cuda test_cuda_model test_cuda_engine > "$out/build" 2>&1 || { tail -30 "$out/build" >&2; exit 1; }
+  ninja -C build-gpu test_cuda test_cuda_model test_cuda_engine test_cuda_roofline > "$out/build" 2>&1 || { tail -30 "$out/build" >&2; exit 1; }
 fi
 
-for program in test_cuda test_cuda_model test_cuda_engine; do
+for program in test_cuda test_cuda_model test_cuda_engine test_cuda_roofline; do
   if [ ! -x "$folder/$program" ]; then
     check "$program" "not there" "passes" 1
     continue
@@ -139,4 +139,6 @@ echo "$card, $(date -u +%Y-%m-%d), commit $(git rev-parse --short HEAD 2>/dev/nu
 printf '| %-24s | %-38s | %-18s | %-8s |\n' check found wanted ""
 printf '|%s|%s|%s|%s|\n' "$(printf -- '-%.0s' {1..26})" "$(printf -- '-%.0s' {1..40})" "$(printf -- '-%.0s' {1..20})" "$(printf -- '-%.0s' {1..10})"
 cat "$out/table"
+echo
+grep '^|' "$out/test_cuda_roofline" 2>/dev/null
 exit $failed

@@ -11,6 +11,10 @@ build_packages="$build_packages esbuild libjs-marked node-dompurify node-highlig
 test_packages="node-typescript chromium chromium-driver python3-selenium poppler-utils fonts-dejavu-core git clang libboost-context-dev libclang-rt-14-dev libgtest-dev libgmock-dev librapidcheck-dev python3 python3-dev python3-venv"
 # Oracles, pinned: the tests compare with their answers.
 test_modules="numpy==2.2.6 gguf==0.19.0 libgguf==0.2.2 xllamacpp==2026.10.11549 Jinja2==3.1.6 jsonschema==4.26.0 openai==3.57.0 anthropic==2.14.0 ollama==0.6.3 nanobind==3.1.0 schemathesis==4.32.5"
+# Where CUDA is built, what tools/check_sass.py reads its objects with.
+if command -v nvcc >/dev/null || [ -x /usr/local/cuda/bin/nvcc ]; then
+  test_modules="$test_modules nvidia-cuda-cuobjdump==13.5.37 nvidia-cuda-nvdisasm==13.5.37"
+fi
 
 packages=$build_packages
 [ "${1:-build}" = test ] && packages="$packages $test_packages"

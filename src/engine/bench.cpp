@@ -36,14 +36,6 @@ std::vector<double> rates(const BenchResult& result) {
   return rates;
 }
 
-/// The id that every run of every test has at a position: random, but the same on every machine.
-int32_t id_at(int position, int n_vocab) {
-  uint64_t bits = static_cast<uint64_t>(position) + 0x9e3779b97f4a7c15u;  // SplitMix64
-  bits = (bits ^ (bits >> 30)) * 0xbf58476d1ce4e5b9u;
-  bits = (bits ^ (bits >> 27)) * 0x94d049bb133111ebu;
-  return static_cast<int32_t>((bits ^ (bits >> 31)) % static_cast<uint64_t>(n_vocab));
-}
-
 }  // namespace
 
 std::string BenchTest::name() const {
@@ -72,6 +64,13 @@ double BenchResult::limit_share() const {
 
 int Bench::context_for(const BenchTest& test) {
   return test.depth + test.n_tokens();
+}
+
+int32_t Bench::prompt_id(int position, int n_vocab) {
+  uint64_t bits = static_cast<uint64_t>(position) + 0x9e3779b97f4a7c15u;  // SplitMix64
+  bits = (bits ^ (bits >> 30)) * 0xbf58476d1ce4e5b9u;
+  bits = (bits ^ (bits >> 27)) * 0x94d049bb133111ebu;
+  return static_cast<int32_t>((bits ^ (bits >> 31)) % static_cast<uint64_t>(n_vocab));
 }
 
 Bench::Bench(Engine& engine, const MachineLimits& limits, const BenchOptions& options)
@@ -132,18 +131,23 @@ void Bench::read_prompt(int from, int count) {
   std::vector<Row> rows;
   for_each_step(from, count, [&](int first, int n) {
     rows.clear();
-    for (int i = first; i < first + n; ++i) rows.push_back({id_at(i, decoder.spec().n_vocab), i, 0});
+    for (int i = first; i < first + n; ++i) rows.push_back({prompt_id(i, decoder.spec().n_vocab), i, 0});
     decoder.forward(rows);
   });
-  decoder.logits(std::vector<int>{static_cast<int>(rows.size()) - 1});  // waits, too
+  most_likely(static_cast<int>(rows.size()) - 1);  // waits, too
 }
 
 void Bench::generate(int from, int count) {
   Decoder& decoder = engine_.decoder();
+  int32_t id = prompt_id(from, decoder.spec().n_vocab);
   for (int i = from; i < from + count; ++i) {
-    decoder.forward(std::vector<Row>{{id_at(i, decoder.spec().n_vocab), i, 0}});
-    decoder.logits(std::vector<int>{0});
+    decoder.forward(std::vector<Row>{{id, i, 0}});
+    id = most_likely(0);
   }
+}
+
+int32_t Bench::most_likely(int row) {
+  return engine_.decoder().top_logits(std::vector<int>{row}, 1)[0].index;
 }
 
 double Bench::least_seconds(const BenchTest& test) const {

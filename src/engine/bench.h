@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Speed, measured as llama-bench and llama-batched-bench measure it, on one open engine: prompts and generation of
-// random ids at a depth, and many requests at once. Knows no flags and prints nothing. Used by apps/bench.cpp. Tested
-// by tests/unit/engine/bench_test.cpp.
+// Speed, measured as llama-bench and llama-batched-bench measure it, on one open engine: prompts of random ids and
+// greedy generation at a depth, and many requests at once. Of logits only the largest is fetched, as in serving. Knows
+// no flags and prints nothing. Used by apps/bench.cpp. Tested by tests/unit/engine/bench_test.cpp.
 #pragma once
 
 #include <functional>
@@ -49,6 +49,8 @@ class Bench {
  public:
   /// Context that a test takes.
   static int context_for(const BenchTest& test);
+  /// The id that every test's prompt has at a position: random, but the same on every machine.
+  static int32_t prompt_id(int position, int n_vocab);
 
   Bench(Engine& engine, const MachineLimits& limits, const BenchOptions& options);
   /// `progress` is told runs done, warm-up and depth included; it may throw to give up. Throws Error for a test that is
@@ -57,7 +59,10 @@ class Bench {
 
  private:
   void read_prompt(int from, int count);
+  /// A prompt's id, then the most likely ids.
   void generate(int from, int count);
+  /// The id with the largest logit of a row of the last step; waits for the step.
+  int32_t most_likely(int row);
   /// Cuts a prompt into steps: calls visit(first position, rows).
   void for_each_step(int from, int count, const std::function<void(int, int)>& visit) const;
   double least_seconds(const BenchTest& test) const;

@@ -124,15 +124,20 @@ const HostTensor* find_bias(const gguf::File& file, const TensorUse& use) {
   return bias;
 }
 
-CheckedModel check_model(const gguf::File& file) {
-  CheckedModel checked;
-  checked.spec = read_spec(file, checked.findings);
-  for (const TensorUse& use : tensor_uses(checked.spec, /*nextn=*/false)) {
+ModelSpec check_model(const gguf::File& file, std::vector<Finding>& findings) {
+  ModelSpec spec = read_spec(file, findings);
+  lint_file(file, spec, findings);
+  for (const TensorUse& use : tensor_uses(spec, /*nextn=*/false)) {
     find_tensor(file, use);
     find_bias(file, use);
   }
-  lint_file(file, checked.spec, checked.findings);
-  report_unknown(file, checked.spec, checked.findings);
+  report_unknown(file, spec, findings);
+  return spec;
+}
+
+CheckedModel check_model(const gguf::File& file) {
+  CheckedModel checked;
+  checked.spec = check_model(file, checked.findings);
   return checked;
 }
 

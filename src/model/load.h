@@ -26,6 +26,8 @@ struct CheckedModel {
 
 /// Reads the spec and checks every tensor of the trunk against it; touches no tensor data but that of rope_* tensors.
 CheckedModel check_model(const gguf::File& file);
+/// The same where findings are wanted of a refused file, too: those made before an Error are in `findings`.
+ModelSpec check_model(const gguf::File& file, std::vector<Finding>& findings);
 
 struct LoadedModel {
   ModelSpec spec;

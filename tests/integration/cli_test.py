@@ -189,6 +189,23 @@ class FixedForms(unittest.TestCase):
         facts = json.loads(ok("inspect", "--json", "--override-kv", "deepseek2.expert_gating_func=int:1"))
         self.assertEqual(facts["metadata"]["deepseek2.expert_gating_func"], 1)
 
+    def test_inspect_finds_what_loading_finds(self):
+        override = ["--override-kv", "deepseek2.block_count=int:1"]  # the other layers' tensors are left over
+        findings = json.loads(ok("inspect", "--json", *override))["findings"]
+        self.assertTrue(any("tensors of the file are not used" in f["text"] for f in findings), findings)
+        loaded = run("run", "--ids", "1", "-n", "1", *override).stderr
+        for finding in findings:
+            self.assertEqual(finding["text"] in loaded, finding["level"] != "note", finding)
+
+    def test_inspect_of_a_refused_file_says_why(self):
+        override = ["--override-kv", "deepseek2.block_count=int:99"]
+        facts = json.loads(ok("inspect", "--json", *override))
+        self.assertIn("is missing", facts["error"])
+        self.assertIn(facts["error"], run("run", "-n", "1", *override).stderr)
+        refused = run("inspect", "--plan", *override)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn(facts["error"], refused.stderr)
+
 
 class Synth(unittest.TestCase):
     def test_writes_a_tiny_model_that_runs(self):

@@ -63,11 +63,16 @@ class OwnedTensor {
     bytes_.resize(values.size() * sizeof(float));
     std::memcpy(bytes_.data(), values.data(), bytes_.size());
   }
-  /// Random blocks whose values have this standard deviation.
-  OwnedTensor(DType dtype, std::vector<int64_t> dims, uint64_t seed, float deviation = 0.5f)
+  /// Random blocks whose values have this standard deviation; made by so many threads.
+  OwnedTensor(DType dtype, std::vector<int64_t> dims, uint64_t seed, float deviation = 0.5f, int threads = 1)
       : dtype_(dtype), dims_(std::move(dims)) {
     bytes_.resize(static_cast<size_t>(row_bytes(dtype, tensor().elements())));
-    gguf::random_weights({.dtype = dtype, .n_bytes = bytes_.size(), .deviation = deviation, .seed = seed})(0, bytes_);
+    gguf::random_weights({.dtype = dtype,
+                          .n_bytes = bytes_.size(),
+                          .deviation = deviation,
+                          .mean = 0,
+                          .seed = seed,
+                          .threads = threads})(0, bytes_);
   }
   HostTensor tensor() const { return {"weight", dtype_, dims_, bytes_}; }
 

@@ -44,20 +44,40 @@ TEST_F(BenchRun, RunsEveryRepetitionAndLeavesTheCacheEmpty) {
   EXPECT_EQ(engine_.decoder().n_cached(0), 0);
 }
 
-/// The last run's logits are those of random ids at every position behind the depth, whatever the batches.
-TEST_F(BenchRun, IdsDependOnPositionAlone) {
-  std::vector<std::vector<float>> last;
-  for (const auto& [n_batch, test] : std::vector<std::pair<int, BenchTest>>{
-           {2048, {40, 0, 0}}, {7, {40, 0, 0}}, {2048, {20, 0, 20}}, {2048, {30, 10, 0}}, {2048, {0, 1, 39}}}) {
-    Engine engine = batch::open("demo", 256, 1, 32);
-    Bench bench(engine, {}, {.n_batch = n_batch, .repetitions = 1, .warm_up = false});
-    bench.run(test);
-    // Rows of the last step are still there.
-    const int rows_left = test.n_generate > 0 ? 1 : n_batch == 7 ? 5 : test.n_prompt == 40 ? 8 : 20;
-    const std::span<const float> logits = engine.decoder().logits(std::vector<int>{rows_left - 1});
-    last.emplace_back(logits.begin(), logits.end());
+std::vector<float> logits_of(Engine& engine, int row) {
+  const std::span<const float> logits = engine.decoder().logits(std::vector<int>{row});
+  return {logits.begin(), logits.end()};
+}
+
+/// Those of a row of the last step of a run in a fresh engine.
+std::vector<float> last_logits(const BenchTest& test, int n_batch, int row) {
+  Engine engine = batch::open("demo", 256, 1, 32);
+  Bench(engine, {}, {.n_batch = n_batch, .repetitions = 1, .warm_up = false}).run(test);
+  return logits_of(engine, row);
+}
+
+/// Whatever the batches and the depth, and in generation too until an id is chosen.
+TEST_F(BenchRun, IdsOfPromptsDependOnPositionAlone) {
+  const std::vector<float> whole = last_logits({40, 0, 0}, 2048, 7);
+  EXPECT_EQ(last_logits({40, 0, 0}, 7, 4), whole);
+  EXPECT_EQ(last_logits({20, 0, 20}, 2048, 19), whole);
+  EXPECT_EQ(last_logits({39, 1, 0}, 2048, 0), whole);
+  EXPECT_EQ(last_logits({0, 1, 39}, 2048, 0), whole);
+}
+
+TEST_F(BenchRun, GeneratesTheMostLikelyIds) {
+  Decoder& decoder = engine_.decoder();
+  std::vector<Row> prompt;
+  for (int i = 0; i <= 20; ++i) prompt.push_back({Bench::prompt_id(i, decoder.spec().n_vocab), i, 0});
+  decoder.forward(prompt);
+  std::vector<float> logits = logits_of(engine_, 20);
+  for (int position = 21; position <= 25; ++position) {
+    const auto most_likely = static_cast<int32_t>(std::ranges::max_element(logits) - logits.begin());
+    decoder.forward(std::vector<Row>{{most_likely, position, 0}});
+    logits = logits_of(engine_, 0);
   }
-  for (size_t i = 1; i < last.size(); ++i) EXPECT_EQ(last[i], last[0]) << i;
+  EXPECT_EQ(last_logits({20, 6, 0}, 2048, 0), logits);
+  EXPECT_EQ(last_logits({0, 6, 20}, 2048, 0), logits);
 }
 
 TEST_F(BenchRun, RefusesWhatMakesNoSense) {

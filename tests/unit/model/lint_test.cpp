@@ -39,10 +39,12 @@ std::vector<Finding> findings_of_header(const EditedFile& file) {
 }
 
 TEST(LintGlmFlash, WhatConversionsLeaveOut) {
-  const Finding scale = finding_in(findings_of_header(golden::glm_flash_header().drop_key("deepseek2.expert_weights_scale")), "not scaled");
+  const Finding scale = finding_in(
+      findings_of_header(golden::glm_flash_header().drop_key("deepseek2.expert_weights_scale")), "not scaled");
   EXPECT_EQ(scale.level, FindingLevel::kError);
   EXPECT_EQ(scale.fix, "--override-kv deepseek2.expert_weights_scale=float:1.8");
-  const Finding norm = finding_in(findings_of_header(golden::glm_flash_header().drop_key("deepseek2.expert_weights_norm")), "sum to one");
+  const Finding norm = finding_in(
+      findings_of_header(golden::glm_flash_header().drop_key("deepseek2.expert_weights_norm")), "sum to one");
   EXPECT_EQ(norm.level, FindingLevel::kError);
   EXPECT_EQ(norm.fix, "--override-kv deepseek2.expert_weights_norm=bool:true");
   EditedFile scaled = golden::glm_flash_header();
@@ -51,7 +53,8 @@ TEST(LintGlmFlash, WhatConversionsLeaveOut) {
   EXPECT_EQ(rope.level, FindingLevel::kWarning);
   EXPECT_THAT(rope.fix, HasSubstr("deepseek2.rope.scaling.type=str:none"));
   // The published file has none of these.
-  for (const Finding& finding : findings_of_header(golden::glm_flash_header().set_texts("tokenizer.ggml.tokens", std::vector<std::string>(8, "a")))) {
+  for (const Finding& finding : findings_of_header(
+           golden::glm_flash_header().set_texts("tokenizer.ggml.tokens", std::vector<std::string>(8, "a")))) {
     EXPECT_EQ(finding.level, FindingLevel::kNote) << finding.text;
   }
 }
@@ -97,7 +100,8 @@ TEST_F(Lint, FileTypeIsOnlyALabel) {
 
 TEST_F(Lint, Vocabulary) {
   const auto findings = [](size_t n_tokens) {
-    const OwnedFile owned = golden::edit("llama").set_texts("tokenizer.ggml.tokens", std::vector<std::string>(n_tokens, "a")).build();
+    const OwnedFile owned =
+        golden::edit("llama").set_texts("tokenizer.ggml.tokens", std::vector<std::string>(n_tokens, "a")).build();
     return check_model(owned.file).findings;
   };
   EXPECT_EQ(finding_in(findings(897), "897 tokens").level, FindingLevel::kWarning);
@@ -106,11 +110,21 @@ TEST_F(Lint, Vocabulary) {
   const OwnedFile none = golden::edit("llama").drop_key("tokenizer.ggml.tokens").build();
   EXPECT_EQ(finding_in(check_model(none.file).findings, "no vocabulary").level, FindingLevel::kWarning);
   const OwnedFile template_less = golden::edit("llama").drop_key("tokenizer.chat_template").build();
-  EXPECT_EQ(finding_in(check_model(template_less.file).findings, "no chat template").fix, "chat needs --chat-template-file");
+  EXPECT_EQ(finding_in(check_model(template_less.file).findings, "no chat template").fix,
+            "chat needs --chat-template-file");
+}
+
+TEST_F(Lint, FindingsOfARefusedFileAreKept) {
+  const OwnedFile owned =
+      golden::edit("llama").drop_key("tokenizer.chat_template").rename("output_norm.weight", "norm.weight").build();
+  std::vector<Finding> findings;
+  EXPECT_THROW(check_model(owned.file, findings), Error);
+  EXPECT_THAT(finding_in(findings, "no chat template").fix, HasSubstr("--chat-template-file"));
 }
 
 TEST_F(Lint, PredictionBlock) {
-  EXPECT_THAT(finding_in(check_model(golden::source("glm4_moe")).findings, "can draft").text, HasSubstr("1 prediction block (nextn)"));
+  EXPECT_THAT(finding_in(check_model(golden::source("glm4_moe")).findings, "can draft").text,
+              HasSubstr("1 prediction block (nextn)"));
   EXPECT_EQ(finding_in(check_model(golden::source("glm4_moe_qknorm")).findings, "can draft").text, "");
 }
 
