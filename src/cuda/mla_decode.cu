@@ -14,13 +14,18 @@
 namespace glint::cuda {
 namespace {
 
-constexpr int kThreads = 256;
+constexpr int kThreads = 512;
 constexpr int kWarps = kThreads / 32;
 constexpr int kMostHeads = 24;
 constexpr int kHeadTiles = kMostHeads / 8;
 constexpr int kWidth = 576;  // of a cached row
 constexpr int kValues = kSplitValues;
 constexpr int kChunks = kWidth / 8;
+constexpr int kValueTiles = kValues / 16 / kWarps;  // of a warp
+constexpr int kStagedPitch = kValues + 8;           // halves: four heads' values lie in different banks
+/// Blocks of a row up to which they take runs: so few have several splits each even of short contexts, and what they
+/// leave in memory costs more than to add it up.
+constexpr int kMostBlocksOfRuns = 4;
 constexpr float kLog2E = 1.4426950408889634f;
 
 /// Chunk (8 values) of a row of a tile in shared memory; permuted so that eight rows' lie in eight banks.
@@ -36,27 +41,39 @@ struct DecodeArgs {
   int max_pages;
   int n_batch;  // rows of the step: as many of the last positions may be of rows that the kernel before writes
   float scale;  // times log2(e)
+  int run;      // splits that a block takes after each other and leaves one result for: kRunSplits or 1
   MlaSplits splits;
 };
+
+/// Into how many parts of whole steps of 16 columns the warps that share 16 rows cut the width of their scores.
+constexpr int score_parts(int tile) {
+  int parts = kWarps / (tile / 16);
+  while (kWidth / 16 % parts != 0) --parts;
+  return parts;
+}
 
 /// What a block of the split kernel has in shared memory.
 template <int kTile, int kStages>
 struct DecodeShared {
+  static constexpr int kParts = score_parts(kTile);
   __half tiles[kStages][kTile * kWidth];
   __half q[kMostHeads * kWidth];
-  float scores[kWarps / (kTile / 16)][kMostHeads][kTile + 2];
+  union {
+    float scores[kParts][kMostHeads][kTile + 2];
+    __half staged[kMostHeads * kStagedPitch];  // values on their way to memory, when the scores have been used
+  };
   __half p[kMostHeads][kTile + 8];
   float shrink[kMostHeads];
   float largest[kMostHeads];
   float sum[kMostHeads];
+  Running running[kMostHeads];  // of a run of splits
 };
 
-/// Starts the copy of `kTile` rows from `position` on; rows from `end` on become zeros, and those of positions
-/// [first_new, end) are left out.
+/// Starts the copy of `kTile` rows from `position` on, which is cached row `first`; rows from `end` on become zeros,
+/// and those of positions [first_new, end) are left out.
 template <int kTile>
-__device__ __forceinline__ void copy_tile(__half* tile, const DecodeArgs& args, int sequence, int position,
+__device__ __forceinline__ void copy_tile(__half* tile, const DecodeArgs& args, int64_t first, int position,
                                           int first_new, int end) {
-  const int64_t first = cache_row(args.page_table, args.max_pages, sequence, position);
   for (int i = static_cast<int>(threadIdx.x); i < kTile * kChunks; i += kThreads) {
     const int row = i / kChunks;
     const bool valid = position + row < end;
@@ -84,15 +101,16 @@ __device__ __forceinline__ void copy_new_rows(__half* tile, const DecodeArgs& ar
 template <int kTile, int kStages>
 __device__ __forceinline__ void score_tile(DecodeShared<kTile, kStages>& shared, __half* tile) {
   constexpr int kRowTiles = kTile / 16;
-  constexpr int kParts = kWarps / kRowTiles;
+  constexpr int kParts = DecodeShared<kTile, kStages>::kParts;
   constexpr int kSteps = kWidth / 16 / kParts;
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const int warp = static_cast<int>(threadIdx.x) / 32;
   const int row_tile = warp % kRowTiles;
   const int part = warp / kRowTiles;
+  if (part >= kParts) return;
   // Two chains of sums, so that one step need not wait for the one before.
   float sums[2][kHeadTiles][4] = {};
-#pragma unroll 6
+#pragma unroll
   for (int s = 0; s < kSteps; ++s) {
     const int chunk = (part * kSteps + s) * 2;
     auto& sum = sums[s % 2];
@@ -116,48 +134,52 @@ __device__ __forceinline__ void score_tile(DecodeShared<kTile, kStages>& shared,
   }
 }
 
-/// The running softmax over a tile's scores; a warp takes three heads.
+/// The running softmax over a tile's scores; half a warp takes a head.
 template <int kTile, int kStages>
 __device__ __forceinline__ void soften_tile(DecodeShared<kTile, kStages>& shared, int n_valid, float scale) {
-  const int lane = static_cast<int>(threadIdx.x) % 32;
+  static_assert(kThreads / 16 >= kMostHeads);
+  constexpr int kRows = kTile / 16;  // of a lane
+  const int lane = static_cast<int>(threadIdx.x) % 16;
+  const int h = static_cast<int>(threadIdx.x) / 16;
+  if (h >= kMostHeads) return;
+  const float before = shared.largest[h];
+  const float sum_before = shared.sum[h];
+  float largest = before;
+  float score[kRows];
 #pragma unroll
-  for (int part = 0; part < kMostHeads / kWarps; ++part) {
-    const int h = static_cast<int>(threadIdx.x) / 32 + part * kWarps;
-    float score[kTile / 32];
-    float largest = shared.largest[h];
-    const float before = largest;
-#pragma unroll
-    for (int i = 0; i < kTile / 32; ++i) {
-      const int row = lane + 32 * i;
-      float sum = 0;
-#pragma unroll
-      for (int p = 0; p < kWarps / (kTile / 16); ++p) sum += shared.scores[p][h][row];
-      score[i] = row < n_valid ? sum * scale : -INFINITY;
-      largest = fmaxf(largest, score[i]);
-    }
-    largest = warp_max(largest);
+  for (int i = 0; i < kRows; ++i) {
+    const int row = lane + 16 * i;
     float sum = 0;
 #pragma unroll
-    for (int i = 0; i < kTile / 32; ++i) {
-      const float p = exp2f(score[i] - largest);
-      shared.p[h][lane + 32 * i] = __float2half_rn(p);
-      sum += p;
-    }
-    sum = warp_sum(sum);
-    __syncwarp();  // all lanes have read largest[h]
-    if (lane == 0) {
-      const float shrink = exp2f(before - largest);
-      shared.shrink[h] = shrink;
-      shared.largest[h] = largest;
-      shared.sum[h] = __fmaf_rn(shared.sum[h], shrink, sum);
-    }
+    for (int p = 0; p < DecodeShared<kTile, kStages>::kParts; ++p) sum += shared.scores[p][h][row];
+    score[i] = row < n_valid ? sum * scale : -INFINITY;
+    largest = fmaxf(largest, score[i]);
+  }
+#pragma unroll
+  for (int other = 8; other > 0; other /= 2) largest = fmaxf(largest, __shfl_xor_sync(kAllLanes, largest, other));
+  float sum = 0;
+#pragma unroll
+  for (int i = 0; i < kRows; ++i) {
+    const float p = exp2f(score[i] - largest);
+    shared.p[h][lane + 16 * i] = __float2half_rn(p);
+    sum += p;
+  }
+#pragma unroll
+  for (int other = 8; other > 0; other /= 2) sum += __shfl_xor_sync(kAllLanes, sum, other);
+  if (lane == 0) {
+    const float shrink = exp2f(before - largest);
+    shared.shrink[h] = shrink;
+    shared.largest[h] = largest;
+    shared.sum[h] = __fmaf_rn(sum_before, shrink, sum);
   }
 }
 
-/// out = out * shrink + values^T p; a warp takes 64 of the values.
+/// A warp's share of a split's values: of all heads, kValueTiles times 16 values.
+using ValueSums = float[kValueTiles][kHeadTiles][4];
+
+/// out = out * shrink + values^T p.
 template <int kTile, int kStages>
-__device__ __forceinline__ void add_values(float (&out)[4][kHeadTiles][4], DecodeShared<kTile, kStages>& shared,
-                                           __half* tile) {
+__device__ __forceinline__ void add_values(ValueSums& out, DecodeShared<kTile, kStages>& shared, __half* tile) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const int warp = static_cast<int>(threadIdx.x) / 32;
 #pragma unroll
@@ -165,7 +187,7 @@ __device__ __forceinline__ void add_values(float (&out)[4][kHeadTiles][4], Decod
     const float even = shared.shrink[h * 8 + lane % 4 * 2];
     const float odd = shared.shrink[h * 8 + lane % 4 * 2 + 1];
 #pragma unroll
-    for (int m = 0; m < 4; ++m) {
+    for (int m = 0; m < kValueTiles; ++m) {
       out[m][h][0] *= even;
       out[m][h][1] *= odd;
       out[m][h][2] *= even;
@@ -182,40 +204,75 @@ __device__ __forceinline__ void add_values(float (&out)[4][kHeadTiles][4], Decod
       b[h][1] = p[lane % 4 + 4];
     }
 #pragma unroll
-    for (int m = 0; m < 4; ++m) {
+    for (int m = 0; m < kValueTiles; ++m) {
       uint32_t a[4];
-      ldmatrix_x4_transposed(a,
-                             tile_chunk(tile, step * 16 + lane / 16 * 8 + lane % 8, (warp * 4 + m) * 2 + lane / 8 % 2));
+      ldmatrix_x4_transposed(
+          a, tile_chunk(tile, step * 16 + lane / 16 * 8 + lane % 8, (warp * kValueTiles + m) * 2 + lane / 8 % 2));
 #pragma unroll
       for (int h = 0; h < kHeadTiles; ++h) mma_f16(out[m][h], a, b[h][0], b[h][1]);
     }
   }
 }
 
-/// Queries in f16; heads that do not exist are zeros.
+/// Queries in f16; heads that do not exist are zeros. All are asked for before the first is stored.
 __device__ __forceinline__ void load_queries(__half* q, const DecodeArgs& args, int row) {
   constexpr int kGroups = kMostHeads * kWidth / 4;
+  constexpr int kOfThread = (kGroups + kThreads - 1) / kThreads;
+  float4 values[kOfThread];
 #pragma unroll
-  for (int c = 0; c < (kGroups + kThreads - 1) / kThreads; ++c) {
+  for (int c = 0; c < kOfThread; ++c) {
     const int group = static_cast<int>(threadIdx.x) + c * kThreads;
     const int head = group / (kWidth / 4);
-    const int at = group % (kWidth / 4) * 4;
-    if (group >= kGroups) break;
-    float4 v = make_float4(0, 0, 0, 0);
+    values[c] = make_float4(0, 0, 0, 0);
     if (head < args.splits.n_heads) {
-      v = *reinterpret_cast<const float4*>(args.q.data + row * args.q.row_stride + head * args.q.head_stride + at);
+      values[c] = *reinterpret_cast<const float4*>(args.q.data + row * args.q.row_stride + head * args.q.head_stride +
+                                                   group % (kWidth / 4) * 4);
     }
-    auto* to = reinterpret_cast<__half2*>(tile_chunk(q, head, at / 8) + at % 8);
-    to[0] = __floats2half2_rn(v.x, v.y);
-    to[1] = __floats2half2_rn(v.z, v.w);
+  }
+#pragma unroll
+  for (int c = 0; c < kOfThread; ++c) {
+    const int group = static_cast<int>(threadIdx.x) + c * kThreads;
+    if (group >= kGroups) break;
+    const int at = group % (kWidth / 4) * 4;
+    auto* to = reinterpret_cast<__half2*>(tile_chunk(q, group / (kWidth / 4), at / 8) + at % 8);
+    to[0] = __floats2half2_rn(values[c].x, values[c].y);
+    to[1] = __floats2half2_rn(values[c].z, values[c].w);
   }
 }
 
-/// Leaves one split's values and states in memory, by way of shared memory (`staged`, a tile's): a lane's values lie
-/// eight heads apart.
+/// Adds a split's values to those of its run.
 template <int kTile, int kStages>
-__device__ __forceinline__ void store_split(const MlaSplits& splits, DecodeShared<kTile, kStages>& shared,
-                                            __half* staged, const float (&out)[4][kHeadTiles][4], int row, int split) {
+__device__ __forceinline__ void add_split_to_run(ValueSums& run, DecodeShared<kTile, kStages>& shared,
+                                                 const ValueSums& out) {
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+#pragma unroll
+  for (int h = 0; h < kHeadTiles; ++h) {
+#pragma unroll
+    for (int odd = 0; odd < 2; ++odd) {
+      const int head = h * 8 + lane % 4 * 2 + odd;
+      const float inverse = 1.0f / shared.sum[head];
+      Running running = shared.running[head];
+      running.add(make_float2(shared.largest[head], shared.sum[head]));
+#pragma unroll
+      for (int m = 0; m < kValueTiles; ++m) {
+#pragma unroll
+        for (int i = odd; i < 4; i += 2) {
+          const float value = __half2float(__float2half_rn(__fmul_rn(out[m][h][i], inverse)));
+          run[m][h][i] = add_to_run(run[m][h][i], running.keep, running.share, value);
+        }
+      }
+    }
+  }
+  __syncthreads();  // all have read what changes now
+  const int thread = static_cast<int>(threadIdx.x);
+  if (thread < kMostHeads) shared.running[thread].add(make_float2(shared.largest[thread], shared.sum[thread]));
+}
+
+/// Leaves the values and states of a split, or of a run, in memory, by way of shared memory: a lane's values lie eight
+/// heads apart. state(head): (largest score, sum).
+template <int kTile, int kStages, class State>
+__device__ __forceinline__ void store_values(const MlaSplits& splits, DecodeShared<kTile, kStages>& shared,
+                                             const ValueSums& out, int row, int place, State state) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const int warp = static_cast<int>(threadIdx.x) / 32;
 #pragma unroll
@@ -223,38 +280,45 @@ __device__ __forceinline__ void store_split(const MlaSplits& splits, DecodeShare
 #pragma unroll
     for (int odd = 0; odd < 2; ++odd) {
       const int head = h * 8 + lane % 4 * 2 + odd;
-      const float inverse = 1.0f / shared.sum[head];
+      const float inverse = 1.0f / state(head).y;
 #pragma unroll
-      for (int m = 0; m < 4; ++m) {
+      for (int m = 0; m < kValueTiles; ++m) {
 #pragma unroll
         for (int i = 0; i < 2; ++i) {
-          staged[head * kValues + (warp * 4 + m) * 16 + lane / 4 + 8 * i] =
-              __float2half_rn(out[m][h][odd + 2 * i] * inverse);
+          shared.staged[head * kStagedPitch + (warp * kValueTiles + m) * 16 + lane / 4 + 8 * i] =
+              __float2half_rn(__fmul_rn(out[m][h][odd + 2 * i], inverse));
         }
       }
     }
   }
   __syncthreads();
-  auto* to = reinterpret_cast<uint4*>(splits.values_of(row, split));
-  for (int i = static_cast<int>(threadIdx.x); i < splits.n_heads * kValues / 8; i += kThreads)
-    to[i] = reinterpret_cast<const uint4*>(staged)[i];
+  auto* to = reinterpret_cast<uint4*>(splits.values_of(row, place));
+  for (int i = static_cast<int>(threadIdx.x); i < splits.n_heads * kValues / 8; i += kThreads) {
+    const int head = i / (kValues / 8);
+    to[i] = reinterpret_cast<const uint4*>(shared.staged)[head * kStagedPitch / 8 + i % (kValues / 8)];
+  }
   for (int h = static_cast<int>(threadIdx.x); h < splits.n_heads; h += kThreads)
-    splits.states_of(row, split)[h] = make_float2(shared.largest[h], shared.sum[h]);
+    splits.states_of(row, place)[h] = state(h);
 }
 
-/// The tiles that a block takes one after the other: those of every so manieth split.
+/// The tiles that a block takes one after the other: those of every so manieth run.
 template <int kTile>
 struct TileWalk {
-  int n, length, split, first, end;
-  __device__ __forceinline__ TileWalk(int n_, int first_split) : n(n_), length(split_length(n_)), split(first_split) {
+  int n, length, run, split, first, end;
+  __device__ __forceinline__ TileWalk(int n_, int run_, int block)
+      : n(n_), length(split_length(n_)), run(run_), split(block * run_) {
     start_split();
   }
   __device__ __forceinline__ bool done() const { return first >= n; }
   __device__ __forceinline__ bool is_last_of_split() const { return first + kTile >= end; }
+  __device__ __forceinline__ bool is_last_of_run() const {
+    return is_last_of_split() && ((split + 1) % run == 0 || end == n);
+  }
   __device__ __forceinline__ void advance(int n_blocks) {
     first += kTile;
     if (first < end) return;
-    split += n_blocks;
+    ++split;
+    if (split % run == 0) split += (n_blocks - 1) * run;
     start_split();
   }
 
@@ -265,67 +329,90 @@ struct TileWalk {
   }
 };
 
+__device__ __forceinline__ void clear(ValueSums& sums) {
+#pragma unroll
+  for (int m = 0; m < kValueTiles; ++m) {
+#pragma unroll
+    for (int h = 0; h < kHeadTiles; ++h) sums[m][h][0] = sums[m][h][1] = sums[m][h][2] = sums[m][h][3] = 0;
+  }
+}
+
 /// Grid: (blocks of a row, rows).
 template <int kTile, int kStages>
 __global__ void __launch_bounds__(kThreads, 1) mla_split_kernel(DecodeArgs args) {
   auto& shared = *dynamic_shared<DecodeShared<kTile, kStages>>();
   const MlaSplits& splits = args.splits;
   const int row = static_cast<int>(blockIdx.y);
+  const int thread = static_cast<int>(threadIdx.x);
   const auto n_blocks = static_cast<int>(gridDim.x);
   // Positions and pages were there before the kernel before this one, and so was all of the cache but the step's rows.
   const int n = splits.positions[row] + 1;
   const int sequence = args.sequences[row];
   const int first_new = n - args.n_batch;
-  TileWalk<kTile> ahead(n, static_cast<int>(blockIdx.x));
+  const auto cached_row = [&](const TileWalk<kTile>& at) {
+    return at.done() ? 0 : cache_row(args.page_table, args.max_pages, sequence, at.first);
+  };
+  TileWalk<kTile> ahead(n, args.run, static_cast<int>(blockIdx.x));
   TileWalk<kTile> now = ahead;
   if (now.done()) return;
   TileWalk<kTile> filled = ahead;
 #pragma unroll
   for (int s = 0; s < kStages; ++s) {
     if (!ahead.done()) {
-      copy_tile<kTile>(shared.tiles[s], args, sequence, ahead.first, first_new, ahead.end);
+      copy_tile<kTile>(shared.tiles[s], args, cached_row(ahead), ahead.first, first_new, ahead.end);
       ahead.advance(n_blocks);
     }
     cp_async_commit();
   }
   wait_for_previous_kernel();
   let_next_kernel_start();
+  load_queries(shared.q, args, row);
   for (int s = 0; s < kStages && !filled.done(); ++s, filled.advance(n_blocks))
     copy_new_rows<kTile>(shared.tiles[s], args, sequence, filled.first, first_new, filled.end);
-  load_queries(shared.q, args, row);
-  float out[4][kHeadTiles][4];
-  bool is_first = true;
+  ValueSums out;
+  ValueSums run;
+  bool begins_split = true;
+  bool begins_run = true;
   for (int t = 0; !now.done(); ++t) {
-    if (is_first) {
-      for (int h = static_cast<int>(threadIdx.x); h < kMostHeads; h += kThreads) {
-        shared.largest[h] = -INFINITY;
-        shared.sum[h] = 0;
-      }
-#pragma unroll
-      for (int m = 0; m < 4; ++m) {
-#pragma unroll
-        for (int h = 0; h < kHeadTiles; ++h) out[m][h][0] = out[m][h][1] = out[m][h][2] = out[m][h][3] = 0;
-      }
-    }
+    const int64_t row_ahead = cached_row(ahead);  // on its way until the copy starts
     __half* tile = shared.tiles[t % kStages];
     cp_async_wait<kStages - 1>();
     __syncthreads();
+    if (begins_split) {
+      if (thread < kMostHeads) {
+        shared.largest[thread] = -INFINITY;
+        shared.sum[thread] = 0;
+      }
+      clear(out);
+    }
+    if (begins_run) {
+      if (thread < kMostHeads) shared.running[thread] = Running();
+      clear(run);
+    }
     score_tile(shared, tile);
     __syncthreads();
     soften_tile(shared, now.end - now.first, args.scale);
     __syncthreads();
     add_values(out, shared, tile);
     __syncthreads();
-    is_first = now.is_last_of_split();
-    if (is_first) {
-      store_split(splits, shared, tile, out, row, now.split);
-      __syncthreads();  // what lay there is read
-    }
     if (!ahead.done()) {
-      copy_tile<kTile>(tile, args, sequence, ahead.first, n, ahead.end);
+      copy_tile<kTile>(tile, args, row_ahead, ahead.first, n, ahead.end);
       ahead.advance(n_blocks);
     }
     cp_async_commit();
+    begins_split = now.is_last_of_split();
+    begins_run = now.is_last_of_run();
+    if (args.run == 1 && begins_split) {
+      store_values(splits, shared, out, row, now.split,
+                   [&](int head) { return make_float2(shared.largest[head], shared.sum[head]); });
+    } else if (begins_split) {
+      add_split_to_run(run, shared, out);
+      __syncthreads();
+      if (begins_run) {
+        store_values(splits, shared, run, row, now.split / args.run,
+                     [&](int head) { return make_float2(shared.running[head].largest, shared.running[head].sum); });
+      }
+    }
     now.advance(n_blocks);
   }
 }
@@ -383,12 +470,15 @@ MlaSplits mla_split(const Stream& stream, Workspace& workspace, Tensor q, const 
   GLINT_CHECK(n_rows > 0 && n_rows <= most_rows);
   float* memory = workspace.floats(stream, mla_decode_floats(most_rows, q.n_heads, kValues));
   auto* states = reinterpret_cast<float2*>(memory);
+  // A block a multiprocessor: more would wait, and each has to fetch its queries.
+  const int n_blocks = std::clamp(stream.n_multiprocessors / n_rows, 1, kMostSplits);
   const MlaSplits splits{
       .values = reinterpret_cast<__half*>(states + static_cast<int64_t>(most_rows) * kMostSplits * q.n_heads),
       .states = states,
       .positions = batch.positions + first_row,
       .n_rows = n_rows,
-      .n_heads = q.n_heads};
+      .n_heads = q.n_heads,
+      .in_runs = n_blocks <= kMostBlocksOfRuns};
   const DecodeArgs args{.q = q.rows(first_row, n_rows),
                         .cache = static_cast<const __half*>(layer.k),
                         .sequences = batch.sequences + first_row,
@@ -396,10 +486,9 @@ MlaSplits mla_split(const Stream& stream, Workspace& workspace, Tensor q, const 
                         .max_pages = batch.max_pages,
                         .n_batch = q.n_rows,
                         .scale = scale * kLog2E,
+                        .run = splits.in_runs ? kRunSplits : 1,
                         .splits = splits};
-  // A block a multiprocessor: more would wait, and each has to fetch its queries.
-  const dim3 grid(static_cast<unsigned>(std::clamp(stream.n_multiprocessors / n_rows, 1, kMostSplits)),
-                  static_cast<unsigned>(n_rows));
+  const dim3 grid(static_cast<unsigned>(n_blocks), static_cast<unsigned>(n_rows));
   if (stream.shared_bytes >= sizeof(DecodeShared<64, 2>)) {
     launch(stream, {grid, dim3(kThreads), sizeof(DecodeShared<64, 2>)}, mla_split_kernel<64, 2>, args);
   } else {

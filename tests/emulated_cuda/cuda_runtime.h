@@ -102,7 +102,7 @@ struct cudaLaunchConfig_t {
 struct cudaDeviceProp {
   char name[256] = "emulated";
   size_t totalGlobalMem = size_t{1} << 32;
-  int major = 8, minor = 0, multiProcessorCount = 4;
+  int major = 8, minor = 0, multiProcessorCount = 8;
   size_t sharedMemPerBlockOptin = 101376;
   int l2CacheSize = 1 << 20;
   int memoryClockRate = 0, memoryBusWidth = 0, clockRate = 0;

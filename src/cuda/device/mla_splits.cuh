@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Putting together what mla_decode.h's blocks found in their parts of a context, by the block that needs it.
+// Putting together what mla_decode.h's blocks found in their parts of a context: kRunSplits splits after each other are
+// a run, whose results are added to a running softmax one by one (Running) and rounded to f16; runs are then weighted
+// and summed. Either the block that found them adds up a run, or the one that needs it.
 #pragma once
 
 #include "cuda/device/reduce.cuh"
@@ -9,10 +11,13 @@
 namespace glint::cuda {
 
 inline constexpr int kMostSplits = 128;
+inline constexpr int kRunSplits = 4;
+inline constexpr int kMostRuns = kMostSplits / kRunSplits;
+static_assert(kMostRuns <= 32);  // a lane each
 inline constexpr int kSplitValues = 512;
 /// Threads that fold: the first of any block that does.
 inline constexpr int kFoldThreads = 256;
-inline constexpr int kFoldGroups = kFoldThreads / (kSplitValues / 8);  // each takes every so manieth split
+inline constexpr int kFoldGroups = kFoldThreads / (kSplitValues / 8);  // each takes every so manieth run
 
 /// Positions of one split of a context of n: whole pages, at most kMostSplits splits.
 __device__ __forceinline__ int split_length(int n) {
@@ -26,8 +31,30 @@ __device__ __forceinline__ float2* MlaSplits::states_of(int row, int split) cons
   return states + (static_cast<int64_t>(row) * kMostSplits + split) * n_heads;
 }
 
+/// The softmax of a run so far, and what the next split's state makes of it: sums are multiplied by `keep`, the split's
+/// values by `share`.
+struct Running {
+  float largest = -INFINITY;
+  float sum = 0;
+  float keep = 0;
+  float share = 0;
+  __device__ __forceinline__ void add(float2 state) {
+    const float now = fmaxf(largest, state.x);
+    keep = exp2f(largest - now);
+    share = __fmul_rn(state.y, exp2f(state.x - now));
+    largest = now;
+    sum = __fmaf_rn(sum, keep, share);
+  }
+};
+__device__ __forceinline__ float add_to_run(float sum, float keep, float share, float value) {
+  return __fmaf_rn(share, value, __fmul_rn(keep, sum));
+}
+
 struct FoldMemory {
-  float weights[kMostSplits];
+  float keep[kMostSplits];
+  float share[kMostSplits];
+  float inverse[kMostRuns];
+  float weights[kMostRuns];
   float4 sums[kFoldGroups][kSplitValues / 8][2];
 };
 
@@ -38,53 +65,87 @@ __device__ __forceinline__ int count_splits(const MlaSplits& splits, int row) {
   return (n + length - 1) / length;
 }
 
+/// Eight f16 as f32.
+__device__ __forceinline__ void to_floats(float (&to)[8], uint4 halves) {
+  const uint32_t words[4] = {halves.x, halves.y, halves.z, halves.w};
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    const float2 pair = __half22float2(*reinterpret_cast<const __half2*>(&words[i]));
+    to[2 * i] = pair.x;
+    to[2 * i + 1] = pair.y;
+  }
+}
+
+/// A warp finds the shares of a row's runs, and of the splits in them.
+__device__ __forceinline__ void find_shares(FoldMemory& memory, const MlaSplits& splits, int row, int n_splits,
+                                            int head) {
+  const int run = static_cast<int>(threadIdx.x) % 32;
+  const int first = run * kRunSplits;
+  Running running;
+  if (first < n_splits && splits.in_runs) {
+    const float2 state = splits.states_of(row, run)[head];
+    running.largest = state.x;
+    running.sum = state.y;
+  } else if (first < n_splits) {
+    float2 states[kRunSplits];
+#pragma unroll
+    for (int i = 0; i < kRunSplits; ++i)
+      states[i] = splits.states_of(row, min(first + i, n_splits - 1))[head];  // all on their way at once
+#pragma unroll
+    for (int i = 0; i < kRunSplits; ++i) {
+      if (first + i >= n_splits) break;
+      running.add(states[i]);
+      memory.keep[first + i] = running.keep;
+      memory.share[first + i] = running.share;
+    }
+  }
+  const float weight = running.sum * exp2f(running.largest - warp_max(running.largest));
+  memory.weights[run] = weight / warp_sum(weight);
+  memory.inverse[run] = 1.0f / running.sum;
+}
+
 /// A block of at least kFoldThreads threads calls store(value, four values) for all values of one head of one row,
-/// which has n_splits. Splits are added in an order that depends on the context's length alone. Ends with a barrier.
+/// which has n_splits. They are added in an order that depends on the context's length alone. Ends with a barrier.
 template <class Store>
 __device__ __forceinline__ void fold_splits(FoldMemory& memory, const MlaSplits& splits, int row, int n_splits,
                                             int head, Store store) {
   const int thread = static_cast<int>(threadIdx.x);
   const int group = thread / (kSplitValues / 8);
   const int chunk = thread % (kSplitValues / 8);
-  const auto halves_of = [&](int s) {
-    return reinterpret_cast<const uint4*>(splits.values_of(row, s) + head * kSplitValues)[chunk];
+  const int n_runs = (n_splits + kRunSplits - 1) / kRunSplits;
+  const auto halves_of = [&](int i) {
+    return reinterpret_cast<const uint4*>(splits.values_of(row, i) + head * kSplitValues)[chunk];
   };
-  // On its way while the shares are made.
-  const uint4 first = thread < kFoldThreads && group < n_splits ? halves_of(group) : make_uint4(0, 0, 0, 0);
-  if (thread < 32) {  // the splits' shares of the softmax
-    float2 state[kMostSplits / 32];
-    float largest = -INFINITY;
-#pragma unroll
-    for (int i = 0; i < kMostSplits / 32; ++i) {
-      const int s = thread + 32 * i;
-      state[i] = s < n_splits ? splits.states_of(row, s)[head] : make_float2(-INFINITY, 0);
-      largest = fmaxf(largest, state[i].x);
-    }
-    largest = warp_max(largest);
-    float total = 0;
-#pragma unroll
-    for (int i = 0; i < kMostSplits / 32; ++i) {
-      state[i].y *= exp2f(state[i].x - largest);
-      total += state[i].y;
-    }
-    total = warp_sum(total);
-#pragma unroll
-    for (int i = 0; i < kMostSplits / 32; ++i) memory.weights[thread + 32 * i] = state[i].y / total;
-  }
+  const int of_run = splits.in_runs ? 1 : kRunSplits;
+  // On its way while the shares are found.
+  const uint4 first = thread < kFoldThreads && group < n_runs ? halves_of(group * of_run) : make_uint4(0, 0, 0, 0);
+  if (thread < 32) find_shares(memory, splits, row, n_splits, head);
   __syncthreads();
   if (thread < kFoldThreads) {
     float sum[8] = {};
-#pragma unroll 8
-    for (int s = group; s < n_splits; s += kFoldGroups) {
-      const uint4 halves = s == group ? first : halves_of(s);
-      const float weight = memory.weights[s];
-      const uint32_t words[4] = {halves.x, halves.y, halves.z, halves.w};
+#pragma unroll 2
+    for (int run = group; run < n_runs; run += kFoldGroups) {
+      float values[8] = {};
+      if (splits.in_runs) {
+        to_floats(values, run == group ? first : halves_of(run));
+      } else {
+        const float inverse = memory.inverse[run];
 #pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        const float2 pair = __half22float2(*reinterpret_cast<const __half2*>(&words[i]));
-        sum[2 * i] = __fmaf_rn(weight, pair.x, sum[2 * i]);
-        sum[2 * i + 1] = __fmaf_rn(weight, pair.y, sum[2 * i + 1]);
+        for (int i = 0; i < kRunSplits; ++i) {
+          const int split = run * kRunSplits + i;
+          if (split >= n_splits) break;
+          float of_split[8];
+          to_floats(of_split, run == group && i == 0 ? first : halves_of(split));
+#pragma unroll
+          for (int v = 0; v < 8; ++v)
+            values[v] = add_to_run(values[v], memory.keep[split], memory.share[split], of_split[v]);
+        }
+#pragma unroll
+        for (int v = 0; v < 8; ++v) values[v] = __half2float(__float2half_rn(__fmul_rn(values[v], inverse)));
       }
+      const float weight = memory.weights[run];
+#pragma unroll
+      for (int v = 0; v < 8; ++v) sum[v] = __fmaf_rn(weight, values[v], sum[v]);
     }
     memory.sums[group][chunk][0] = make_float4(sum[0], sum[1], sum[2], sum[3]);
     memory.sums[group][chunk][1] = make_float4(sum[4], sum[5], sum[6], sum[7]);

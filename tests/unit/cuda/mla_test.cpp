@@ -171,6 +171,17 @@ TEST_P(CudaMla, PiecesOfAPromptChangeNoBit) {
   EXPECT_EQ(one.run_in(x, std::vector<int>(12, 1)), several.run_in(x, {8, 1, 3}));
 }
 
+/// Alone a row's context is split over many blocks, with many others a block adds up runs of splits itself.
+TEST_P(CudaMla, ARowIsTheSameAloneAndAmongMany) {
+  constexpr int kBefore = 300, kRows = 40;
+  const std::vector<float> x = residual(kBefore + kRows);
+  Block alone = cuda(kBefore + kRows);
+  Block together = cuda(kBefore + kRows);
+  std::vector<int> pieces(1 + kRows, 1);
+  pieces[0] = kBefore;
+  EXPECT_EQ(alone.run_in(x, pieces), together.run_in(x, {kBefore, kRows}));
+}
+
 INSTANTIATE_TEST_SUITE_P(Cards, CudaMla, testing::Bool(),
                          [](const auto& info) { return info.param ? "Generic" : "Best"; });
 
