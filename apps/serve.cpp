@@ -39,6 +39,7 @@ struct ServeOptions {
   std::string pooling;
   server::ModelsOptions models;
   int idle_seconds = -1;
+  int store_mib = 8192;
   int n_parallel = 16;
   int timeout_seconds = 120;
   int ping_seconds = 15;
@@ -194,6 +195,8 @@ void print_access(const server::AccessRecord& record) {
 void serve(ServeOptions& options) {
   check(options);
   options.application.api_keys = api_keys(options);
+  options.batch.store.most_bytes = int64_t{options.store_mib} << 20;
+  options.batch.store.warn = [](const std::string& line) { inform("{}", line); };
   options.http.limits.idle = std::chrono::seconds(options.timeout_seconds);
   options.http.limits.ping = std::chrono::seconds(options.ping_seconds);
   raise_file_limit();
@@ -253,8 +256,10 @@ void add_service_options(CLI::App& command, ServeOptions& options) {
       ->type_name("N")->envname("LLAMA_ARG_N_PARALLEL")->check(CLI::Range(1, 256))->capture_default_str()->group(group);
   command.add_option("--queue", options.batch.n_queued, "answers that may wait besides")
       ->type_name("N")->check(CLI::Range(0, 1 << 20))->capture_default_str()->group(group);
-  command.add_option("--slot-save-path,--prefix-store", options.batch.store.folder, "folder that keeps computed prefixes for the next start")
+  command.add_option("--slot-save-path,--prefix-store", options.batch.store.folder, "folder that keeps computed prefixes for the next start, and slot files")
       ->type_name("DIR")->group(group);
+  command.add_option("--prefix-store-mib", options.store_mib, "what it may hold; prefixes that were not used for longest go first")
+      ->type_name("N")->check(CLI::Range(1, 1 << 30))->capture_default_str()->group(group);
   command.add_option("--pooling", options.pooling, "of embeddings; default as the file says, or else of the last token")
       ->type_name("KIND")->check(CLI::IsMember({"none", "mean", "cls", "last"}))->group(group);
   command.add_flag_callback("--embedding,--embeddings", [] {}, "accepted; every server embeds as well")->group(group);

@@ -47,11 +47,20 @@ struct Answer : Job {
   int completion = 0;
   int n_logprobs = -1;
   Choice choice;
+  CacheTask cache_task = CacheTask::kNone;
+  int n_stored = 0;  // Finish's
+  int64_t n_stored_bytes = 0;
   std::vector<int> message_ends;
   Clock::time_point submitted = Clock::now();
   std::optional<Clock::time_point> begun, spoke;  // its first step; its first choice
   bool finished = false;
 };
+
+/// The pages before the last are what a restored text is there for; they are not computed.
+bool lacks_pages(const Answer& answer, int n_cached) {
+  const int n_whole = (static_cast<int>(answer.ids.size()) - 1) / kPageTokens * kPageTokens;
+  return answer.cache_task == CacheTask::kRestore && n_cached < n_whole;
+}
 
 int message_at(const std::vector<int>& message_ends, int position) {
   const auto end = std::upper_bound(message_ends.begin(), message_ends.end(), position);
@@ -117,6 +126,8 @@ class BatchEngine::Impl {
     return {n_open_, counts_};
   }
   const Engine& engine() const { return engine_; }
+  const BatchOptions& options() const { return options_; }
+  const Digest& fingerprint() const { return store_->fingerprint(); }
   void flush_store() {
     if (store_) store_->flush();
   }
@@ -142,6 +153,8 @@ class BatchEngine::Impl {
   }
   void pool(std::span<const Scheduler::Share> plan);
   void speak(Answer& answer);
+  void account_for(Answer& answer);
+  void push_when_saved(Answer& answer, Event last);
   void finish(Answer& answer, FinishReason reason, std::string error = {});
   /// Lets the readers have what they were told since the last time.
   void send() { sender_.send(std::exchange(outbox_, {})); }
@@ -218,6 +231,9 @@ void BatchEngine::Impl::check(const Request& request) const {
   if (request.n < 1 || request.n > kMostCompletions) {
     refuse(Kind::kInvalid, fmt::format("n is {}; allowed is 1 to {}", request.n, kMostCompletions));
   }
+  const bool needs_store = request.cache_task == CacheTask::kSave || request.cache_task == CacheTask::kRestore;
+  if (needs_store && !store_) refuse(Kind::kInvalid, "there is no store to keep pages in");
+  if (request.cache_task != CacheTask::kNone && request.n != 1) refuse(Kind::kInvalid, "a cache task is one: n must be 1");
   if (request.pooling && request.n != 1) refuse(Kind::kInvalid, "an embedding is one: n must be 1");
   if (request.n_logprobs < -1 || request.n_logprobs > engine_.model().spec.n_vocab) {
     refuse(Kind::kInvalid, fmt::format("logprobs is {}; allowed is 0 to the vocabulary of {}", request.n_logprobs,
@@ -230,7 +246,7 @@ void BatchEngine::Impl::check(const Request& request) const {
 
 std::unique_ptr<Stream> BatchEngine::Impl::submit(Request request) {
   check(request);
-  if (request.pooling) request.output.n_predict = 0;
+  if (request.pooling || request.cache_task != CacheTask::kNone) request.output.n_predict = 0;
   SamplingParams& params = request.sampling.params;
   const SamplerVocab facts =
       engine_.sampler_vocab(request.output.ignore_eos,
@@ -250,6 +266,7 @@ std::unique_ptr<Stream> BatchEngine::Impl::submit(Request request) {
     answer->events = events;
     answer->completion = i;
     answer->n_logprobs = request.n_logprobs;
+    answer->cache_task = request.cache_task;
     answer->message_ends = request.message_ends;
     if (request.pooling) {
       answer->pooler.emplace(*request.pooling, answer->n_prompt);
@@ -284,7 +301,14 @@ bool BatchEngine::Impl::take_submitted() {
     }
     taken.swap(submitted_);
   }
-  for (const auto& answer : taken) scheduler_.add(*answer);
+  for (const auto& answer : taken) {
+    if (answer->cache_task == CacheTask::kErase) {
+      answer->n_stored = scheduler_.forget(answer->ids);
+      finish(*answer, FinishReason::kLimit);
+    } else {
+      scheduler_.add(*answer);
+    }
+  }
   answers_.splice(answers_.end(), taken);
   return true;
 }
@@ -328,14 +352,24 @@ void BatchEngine::Impl::work() {
 /// Plans and computes one step; false when there is nothing to do.
 bool BatchEngine::Impl::step() {
   const std::span<const Scheduler::Share> planned = scheduler_.plan();
-  const std::vector<Scheduler::Share> plan(planned.begin(), planned.end());  // finishing answers change the scheduler's
+  std::vector<Scheduler::Share> plan(planned.begin(), planned.end());  // finishing answers change the scheduler's
   if (plan.empty()) return scheduler_.is_loading();
+  std::erase_if(plan, [&](const Scheduler::Share& share) {
+    auto& answer = static_cast<Answer&>(*share.job);
+    if (!lacks_pages(answer, share.from)) return false;
+    finish(answer, FinishReason::kLimit);
+    return true;
+  });
+  if (plan.empty()) return true;
   std::vector<Answer*> speakers;
   std::vector<int> last_rows;
   int n_rows = 0;
   for (const Scheduler::Share& share : plan) {
     auto& answer = static_cast<Answer&>(*share.job);
-    if (!answer.begun) answer.begun = Clock::now();
+    if (!answer.begun) {
+      answer.begun = Clock::now();
+      answer.events->progress(answer.completion).n_cached = share.from;
+    }
     n_rows += share.count;
     if (!share.is_last()) continue;
     speakers.push_back(&answer);
@@ -352,6 +386,10 @@ bool BatchEngine::Impl::step() {
     return true;
   }
   scheduler_.finish();
+  for (const Scheduler::Share& share : plan) {
+    const auto& answer = static_cast<const Answer&>(*share.job);
+    answer.events->progress(answer.completion).n_read = share.from + share.count;
+  }
   if (store_) {
     for (const Scheduler::Share& share : plan) store_->save(*share.job, share.from, share.from + share.count);
   }
@@ -450,12 +488,36 @@ void BatchEngine::Impl::speak(Answer& answer) {
     // The last id of an answer is not computed, so it may be one more than the context has.
     if (static_cast<int>(answer.ids.size()) >= engine_.n_ctx()) generation.stop(FinishReason::kContextFull);
     if (!generation.is_over()) answer.ids.push_back(event.id);
-    if (is_output) outbox_.push_back({answer.events, std::move(event)});
+    if (is_output) {
+      ++answer.events->progress(answer.completion).n_written;
+      outbox_.push_back({answer.events, std::move(event)});
+    }
   }
   if (generation.is_over()) finish(answer, generation.result().reason);
 }
 
+/// What a cache task has come to, while the answer still has its pages.
+void BatchEngine::Impl::account_for(Answer& answer) {
+  if (answer.cache_task == CacheTask::kRestore && answer.sequence >= 0) {
+    answer.n_stored = engine_.decoder().cache().pages().n_tokens(answer.sequence);
+    answer.n_stored_bytes = answer.n_loaded * store_->file_bytes();
+  }
+  if (answer.cache_task == CacheTask::kSave && answer.spoke) store_->save_all(answer);
+}
+
+/// Tells the reader once all is on disk, and how much of the text that is.
+void BatchEngine::Impl::push_when_saved(Answer& answer, Event last) {
+  const auto event = std::make_shared<Event>(std::move(last));
+  const int n_tokens = static_cast<int>(answer.ids.size());
+  store_->when_saved(answer, [event, n_tokens, events = answer.events, bytes = store_->file_bytes()](int n_pages) {
+    event->finish->n_stored = n_pages == n_tokens / kPageTokens ? n_tokens : n_pages * kPageTokens;
+    event->finish->n_stored_bytes = n_pages * bytes;
+    events->push(std::move(*event));
+  });
+}
+
 void BatchEngine::Impl::finish(Answer& answer, FinishReason reason, std::string error) {
+  account_for(answer);
   if (store_) store_->note_used(answer);
   if (answer.arrival != 0) scheduler_.remove(answer);  // else it was submitted too late to be known there
   answer.finished = true;
@@ -470,6 +532,8 @@ void BatchEngine::Impl::finish(Answer& answer, FinishReason reason, std::string 
   finish.stopping_string = generation.result().stopping_string;
   finish.error = std::move(error);
   finish.cache = report(answer);
+  finish.n_stored = answer.n_stored;
+  finish.n_stored_bytes = answer.n_stored_bytes;
   if (answer.pooler && answer.spoke) finish.embedding = answer.pooler->take();
   const Clock::time_point begun = answer.begun.value_or(now), spoke = answer.spoke.value_or(now);
   finish.queue_seconds = seconds_between(answer.submitted, begun);
@@ -483,7 +547,11 @@ void BatchEngine::Impl::finish(Answer& answer, FinishReason reason, std::string 
     --n_open_;
     counts_ = scheduler_.counts();
   }
-  outbox_.push_back({answer.events, std::move(event)});
+  if (answer.cache_task == CacheTask::kSave && answer.spoke) {
+    push_when_saved(answer, std::move(event));
+  } else {
+    outbox_.push_back({answer.events, std::move(event)});
+  }
 }
 
 CacheReport BatchEngine::Impl::report(const Answer& answer) const {
@@ -512,6 +580,12 @@ BatchEngine::Status BatchEngine::status() const {
 }
 const Engine& BatchEngine::engine() const {
   return impl_->engine();
+}
+const std::string& BatchEngine::store_folder() const {
+  return impl_->options().store.folder;
+}
+const Digest& BatchEngine::fingerprint() const {
+  return impl_->fingerprint();
 }
 void BatchEngine::flush_store() {
   impl_->flush_store();

@@ -49,6 +49,10 @@ class BatchEngine {
   Status status() const;
   /// For its constant facts (model, vocabulary, context); sessions may not use it.
   const Engine& engine() const;
+  /// Where pages are kept; empty: nowhere.
+  const std::string& store_folder() const;
+  /// Of what may use kept pages (engine/model_fingerprint.h). PRECOND: they are kept.
+  const Digest& fingerprint() const;
   /// Waits until pages that were computed are in the store. For tests, and before a machine is switched off.
   void flush_store();
 

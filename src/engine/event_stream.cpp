@@ -20,7 +20,7 @@ void Doorbell::wait() {
 }
 
 EventQueue::EventQueue(int n_open, size_t capacity, std::shared_ptr<Doorbell> bell)
-    : n_open_(n_open), capacity_(capacity), bell_(std::move(bell)) {
+    : progress_(static_cast<size_t>(n_open)), n_open_(n_open), capacity_(capacity), bell_(std::move(bell)) {
   GLINT_CHECK(n_open >= 1 && capacity >= 1);
 }
 

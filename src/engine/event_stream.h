@@ -52,8 +52,10 @@ class EventQueue {
   /// The reader has gone: cancels, and forgets its wake-up, which is not being called when this returns.
   void let_go();
   bool is_cancelled() const;
+  Progress& progress(int completion) { return progress_[static_cast<size_t>(completion)]; }
 
  private:
+  std::vector<Progress> progress_;  // [completions]
   mutable std::mutex mutex_;
   std::condition_variable pushed_;
   std::deque<Event> events_;
@@ -113,6 +115,8 @@ class Stream {
   void when_ready(std::function<void()> wake) { queue_->when_ready(std::move(wake)); }
   /// Every completion that has not finished does so within one step, with FinishReason::kCancelled.
   void cancel() { queue_->cancel(); }
+  /// Of one completion; may outlive this.
+  std::shared_ptr<const Progress> progress(int completion) const { return {queue_, &queue_->progress(completion)}; }
 
  private:
   std::shared_ptr<EventQueue> queue_;

@@ -151,20 +151,28 @@ bool PrefixStore::read(const Digest& name, std::span<const int32_t> ids, std::sp
   return false;
 }
 
-void PrefixStore::write(const Digest& name, std::span<const int32_t> ids, std::vector<std::byte> page) {
+int64_t PrefixStore::file_bytes() const {
+  return static_cast<int64_t>(sizeof(Header)) + page_bytes_;
+}
+
+void PrefixStore::write(const Digest& name, std::span<const int32_t> ids, std::vector<std::byte> page, bool may_drop) {
   GLINT_CHECK(ids.size() == kPageTokens && static_cast<int64_t>(page.size()) == page_bytes_);
-  enqueue({.name = name, .ids = {ids.begin(), ids.end()}, .page = std::move(page), .used = {}});
+  enqueue({.name = name, .ids = {ids.begin(), ids.end()}, .page = std::move(page), .used = {}, .then = {}}, may_drop);
 }
 
 void PrefixStore::used(std::vector<Digest> names) {
-  enqueue({.name = {}, .ids = {}, .page = {}, .used = std::move(names)});
+  enqueue({.name = {}, .ids = {}, .page = {}, .used = std::move(names), .then = {}}, true);
 }
 
-void PrefixStore::enqueue(Work work) {
+void PrefixStore::when_written(std::function<void()> then) {
+  enqueue({.name = {}, .ids = {}, .page = {}, .used = {}, .then = std::move(then)}, false);
+}
+
+void PrefixStore::enqueue(Work work, bool may_drop) {
   {
     const std::lock_guard lock(mutex_);
     const auto bytes = static_cast<int64_t>(work.page.size());
-    if (queued_bytes_ + bytes > kMostQueuedBytes) return;  // the disk is slower than the model
+    if (may_drop && queued_bytes_ + bytes > kMostQueuedBytes) return;  // the disk is slower than the model
     queued_bytes_ += bytes;
     queue_.push_back(std::move(work));
   }
@@ -194,6 +202,7 @@ void PrefixStore::run() {
 }
 
 void PrefixStore::carry_out(const Work& work) {
+  if (work.then) return work.then();
   if (!work.page.empty()) {
     if (!has(work.name)) write_file(work);
     return;
@@ -208,7 +217,7 @@ void PrefixStore::write_file(const Work& work) {
   std::copy(work.ids.begin(), work.ids.end(), header.ids.begin());
   header.n_bytes = page_bytes_;
   header.sum = checksum(work.page);
-  const auto n_bytes = static_cast<int64_t>(sizeof(header)) + page_bytes_;
+  const int64_t n_bytes = file_bytes();
   {
     const std::lock_guard lock(mutex_);
     if (n_bytes > options_.most_bytes) return;

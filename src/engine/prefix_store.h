@@ -44,12 +44,17 @@ class PrefixStore {
   bool has(const Digest& name) const;
   /// Reads the page that ends with these ids (a page's worth); false when there is none that can be believed.
   bool read(const Digest& name, std::span<const int32_t> ids, std::span<std::byte> page);
-  /// Takes a page in, if there is time for it.
-  void write(const Digest& name, std::span<const int32_t> ids, std::vector<std::byte> page);
+  /// Takes a page in; one that may be dropped only if there is time for it.
+  void write(const Digest& name, std::span<const int32_t> ids, std::vector<std::byte> page, bool may_drop = true);
+  /// Calls `then` on the writing thread, after everything taken in so far is on disk.
+  void when_written(std::function<void()> then);
   /// The pages of a text were used: its beginning is the last to go.
   void used(std::vector<Digest> names);
 
+  const Digest& fingerprint() const { return fingerprint_; }
   int64_t bytes() const;
+  /// Of a page's file.
+  int64_t file_bytes() const;
   /// Waits until everything taken in is on disk. For tests.
   void flush();
 
@@ -63,7 +68,8 @@ class PrefixStore {
     Digest name;
     std::vector<int32_t> ids;
     std::vector<std::byte> page;
-    std::vector<Digest> used;  // or, instead of the above: note these
+    std::vector<Digest> used;    // or, instead of the above: note these
+    std::function<void()> then;  // or: call this
   };
   std::string path(const Digest& name) const;
   void scan();
@@ -74,7 +80,7 @@ class PrefixStore {
   void enter(const Digest& name, int64_t bytes);
   void forget(const Digest& name);
   void make_room(int64_t bytes);
-  void enqueue(Work work);
+  void enqueue(Work work, bool may_drop);
 
   PrefixStoreOptions options_;
   Digest fingerprint_;

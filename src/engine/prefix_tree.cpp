@@ -161,6 +161,24 @@ bool PrefixTree::evict_one() {
   return false;
 }
 
+int PrefixTree::forget(std::span<const int32_t> ids) {
+  Node* node = root_.get();
+  while (!node->children.empty() && !ids.empty()) {
+    const auto [child, n] = nearest(*node, first_block(ids));
+    if (static_cast<size_t>(n) < child->first.size()) break;  // it holds another text as well
+    node = child->second.get();
+    ids = ids.subspan(static_cast<size_t>(n));
+  }
+  int n_tokens = 0;
+  while (node != root_.get() && node->children.empty() && pages_.n_holders(node->page) == 0) {
+    Node* parent = node->parent;
+    n_tokens += static_cast<int>(node->self->first.size());
+    remove(node);
+    node = parent;
+  }
+  return n_tokens;
+}
+
 void PrefixTree::check_node(const Node& node, int& n_nodes) const {
   for (const auto& [ids, child] : node.children) {
     ++n_nodes;

@@ -49,6 +49,9 @@ class PrefixTree {
   void release(int sequence, std::span<const int32_t> ids);
   /// Gives one idle page back, the least recently used; false when there is none.
   bool evict_one();
+  /// Gives back the pages of a text, from its end up to the first that a sequence holds or another text needs. Returns
+  /// how many tokens they held.
+  int forget(std::span<const int32_t> ids);
 
   /// Checks the tree against KvPages; throws InternalError. For tests.
   void check_invariants() const;

@@ -4,6 +4,7 @@
 // Filled by the server's handlers; read by engine/batch_engine. Tested by tests/unit/engine/batch_engine_test.cpp.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -19,6 +20,14 @@ namespace glint {
 /// What becomes of the rows that the head would see, [n_tokens, d_model]: one row, or all of them.
 enum class Pooling { kNone, kMean, kFirst, kLast };
 
+/// What is done with the rows of a text instead of answering it: n is 1, n_predict 0.
+enum class CacheTask {
+  kNone,
+  kSave,     // all its pages are put into the store; what the cache has lost of it is computed again
+  kRestore,  // its pages are taken from the store; at most the last, part-full one is computed
+  kErase,    // pages that no other text needs are given back; the store keeps its own
+};
+
 struct Request {
   std::vector<int32_t> ids;   // the prompt
   ResolvedSampling sampling;  // from resolve_sampling; with a seed, completion i has seed + i
@@ -27,6 +36,7 @@ struct Request {
   int n = 1;                      // completions; they share the prompt's pages
   int n_logprobs = -1;            // alternatives reported with each token; 0: the token's own alone, -1: none
   std::optional<Pooling> pooling = {};  // asks for the prompt's embedding, not for completions: n is 1, n_predict 0
+  CacheTask cache_task = CacheTask::kNone;
   std::vector<int> message_ends;  // position after each message's last token, ascending; for the cache report
 };
 
@@ -54,6 +64,13 @@ struct CacheReport {
   std::optional<Parting> parting;
 };
 
+/// How far an answer is. Written by the engine's thread, read by any.
+struct Progress {
+  std::atomic<int> n_cached = -1;  // of the prompt, that its first step found there; -1: it waits
+  std::atomic<int> n_read = 0;     // tokens of prompt and answer whose rows are there
+  std::atomic<int> n_written = 0;  // tokens of the answer
+};
+
 struct TokenLogprobs {
   double chosen = 0;  // log(softmax(logits)), before any sampler
   std::vector<TokenLogProbability> top;
@@ -67,6 +84,8 @@ struct Finish {
   CacheReport cache;
   Timings timings;
   std::vector<float> embedding;  // of a request with pooling: d_model values, or with kNone so many for each token
+  int n_stored = 0;             // of a cache task: tokens that were saved, restored or erased
+  int64_t n_stored_bytes = 0;   // on disk, that these take (saved) or that were read (restored)
   double queue_seconds = 0;  // before the first of its tokens was computed
 };
 

@@ -232,6 +232,7 @@ bool Scheduler::load(Job& job) {
       pages_.truncate(job.sequence, at);
       return true;
     }
+    ++job.n_loaded;
     pages_.written(job.sequence, at + kPageTokens);
     tree_.insert_full(job.sequence, std::span(job.ids).first(static_cast<size_t>(at + kPageTokens)));
   }

@@ -54,6 +54,7 @@ struct Job {
   int sequence = -1;     // -1: waits
   uint64_t served = 0;   // the step that last computed something for it
   int n_prompt_computed = 0;
+  int n_loaded = 0;  // pages that the PageSource gave
   std::optional<Divergence> divergence;
   std::vector<Digest> page_names;  // a PageSource's
 
@@ -85,6 +86,9 @@ class Scheduler {
   void add(Job& job);
   /// Forgets a job at once; what it computed stays for others as long as nobody needs the room.
   void remove(Job& job);
+
+  /// Gives back the pages of a text that no job holds and no other text goes on from; returns how many tokens they held.
+  int forget(std::span<const int32_t> ids) { return tree_.forget(ids); }
 
   /// Rows of ids[from, from + count) of a job, whose pages are reserved.
   struct Share {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <vector>
 
 #include "engine/prefix_store.h"
@@ -24,12 +25,19 @@ class StoredPages : public PageSource {
   bool load(Job& job, int index, int32_t page) override;
   /// Tokens [from, to) of a running job were computed: keeps the pages that became full.
   void save(Job& job, int from, int to);
+  /// Keeps all full pages of a running job whose rows are all there, whatever time that takes.
+  void save_all(Job& job);
+  /// Calls `then` once these are written, from another thread, with how many of them, from the first on, are on disk.
+  void when_saved(const Job& job, std::function<void(int n_pages)> then);
+  int64_t file_bytes() const { return store_.file_bytes(); }
   /// The job is over: the pages it went through are the last to make room.
   void note_used(Job& job);
+  const Digest& fingerprint() const { return store_.fingerprint(); }
   void flush() { store_.flush(); }
 
  private:
   const Digest& name(Job& job, int index);
+  void write(Job& job, int index, bool may_drop);
   static std::span<const int32_t> ids_of(const Job& job, int index) {
     return std::span(job.ids).subspan(static_cast<size_t>(index) * kPageTokens, kPageTokens);
   }

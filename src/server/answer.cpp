@@ -36,11 +36,12 @@ Answer::Answer(Service& service, std::vector<Request> requests, const AnswerForm
     } catch (const RequestError& error) {
       throw describe(error, request, service.engine().n_ctx());
     }
-    for (int i = 0; i < n; ++i) choices_.push_back(make_choice(request, format));
+    for (int i = 0; i < n; ++i) choices_.push_back(make_choice(request, format, *submitted_.back().stream, i));
   }
 }
 
-Answer::Choice Answer::make_choice(const Request& request, const AnswerFormat& format) {
+Answer::Choice Answer::make_choice(const Request& request, const AnswerFormat& format, const Stream& stream,
+                                   int completion) {
   Choice choice;
   if (!format.is_raw) {
     ReplyFormat reply = service_.reply_format();
@@ -49,13 +50,27 @@ Answer::Choice Answer::make_choice(const Request& request, const AnswerFormat& f
     if (!format.tools.is_null()) choice.trace.emplace();
     choice.is_thinking = format.inside_thinking;
   }
-  choice.task = service_.metrics().begin(static_cast<int>(request.ids.size()), request.output.n_predict);
+  Task task{.n_prompt = static_cast<int>(request.ids.size()), .n_predict = request.output.n_predict};
+  task.progress = stream.progress(completion);
+  if (!request.pooling && request.cache_task == CacheTask::kNone) {
+    task.slot = service_.slots().take(request.ids, completion == 0 ? format.slot : -1);
+    choice.ids = request.ids;
+  }
+  choice.task = service_.metrics().begin(std::move(task));
   return choice;
 }
 
+/// Its task is over and told of.
+void Answer::let_go(Choice& choice) {
+  if (choice.task->slot >= 0) service_.slots().give_back(choice.task->slot, std::move(choice.ids));
+  choice.task.reset();
+}
+
 Answer::~Answer() {
-  for (const Choice& choice : choices_) {
-    if (choice.task) service_.metrics().abandon(*choice.task);
+  for (Choice& choice : choices_) {
+    if (!choice.task) continue;
+    service_.metrics().abandon(*choice.task);
+    let_go(choice);
   }
 }
 
@@ -72,6 +87,7 @@ AnswerPart Answer::part_of(Event event, const Submitted& from) {
   AnswerPart part;
   part.choice = from.first_choice + event.completion;
   Choice& choice = choices_[static_cast<size_t>(part.choice)];
+  part.slot = choice.task->slot;
   if (choice.parser) {
     part.delta = parse(event, choice);
     if (!part.delta.reasoning.empty()) choice.is_thinking = true;
@@ -82,7 +98,7 @@ AnswerPart Answer::part_of(Event event, const Submitted& from) {
   if (one_call_) cut(part, choice, from);
   if (event.id >= 0) {
     part.token = AnswerToken{event.id, std::move(event.logprobs)};
-    ++choice.task->n_decoded;
+    choice.ids.push_back(event.id);
     if (choice.is_thinking) ++usage_.n_reasoning;
   }
   if (event.finish) {
@@ -91,7 +107,7 @@ AnswerPart Answer::part_of(Event event, const Submitted& from) {
     part.finish = std::move(event.finish);
     if (choice.is_cut) part.finish->reason = FinishReason::kEndOfText;
     service_.metrics().end(*choice.task, *part.finish);
-    choice.task.reset();
+    let_go(choice);
   }
   return part;
 }

@@ -23,6 +23,7 @@ struct AnswerFormat {
   bool is_bound = false;         // by a constraint, so tags in the middle are text
   bool one_call = false;         // the first call ends a choice
   Json tools = nullptr;          // whose calls are looked for
+  int slot = -1;                 // of /slots, that the first choice would have
 };
 
 struct AnswerToken {
@@ -33,6 +34,7 @@ struct AnswerToken {
 /// What one event adds to one choice.
 struct AnswerPart {
   int choice = 0;
+  int slot = -1;
   ReplyDelta delta;
   std::optional<AnswerToken> token;
   std::optional<Finish> finish;  // in the last part of a choice
@@ -77,8 +79,10 @@ class Answer {
     bool is_thinking = false;
     bool is_cut = false;  // it has its one call
     std::shared_ptr<Task> task;  // null once it has finished
+    std::vector<int32_t> ids;    // of prompt and answer, for its slot
   };
-  Choice make_choice(const Request& request, const AnswerFormat& format);
+  Choice make_choice(const Request& request, const AnswerFormat& format, const Stream& stream, int completion);
+  void let_go(Choice& choice);
   void cut(AnswerPart& part, Choice& choice, const Submitted& from);
   AnswerPart part_of(Event event, const Submitted& from);
   ReplyDelta parse(const Event& event, Choice& choice);

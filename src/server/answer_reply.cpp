@@ -74,13 +74,14 @@ class WholeAnswer final : public AnswerContinuation {
       response = error_reply(path_, failure_of(completion.finish)).response;
       return true;
     }
-    response = {.body = to_text(writer_->whole(completions_, answer_->usage()))};
+    response = reply_or_error(path_, [&] { return json_reply(writer_->whole(completions_, answer_->usage())); }).response;
     return true;
   }
 
  private:
   void add(AnswerPart part) {
     Completion& completion = completions_[static_cast<size_t>(part.choice)];
+    completion.slot = part.slot;
     completion.reasoning += part.delta.reasoning;
     completion.content += part.delta.content;
     for (ToolCallDelta& delta : part.delta.calls) {

@@ -25,6 +25,7 @@ struct Completion {
   std::string reasoning, content;
   std::vector<ToolCall> tool_calls;
   std::vector<AnswerToken> tokens;
+  int slot = -1;
   Finish finish;
 };
 

@@ -110,6 +110,7 @@ Router make_router(Models& models) {
   Router router;
   add_status_endpoints(router, models);
   add_live_endpoints(router, models);
+  add_slot_endpoints(router, models);
   add_openapi_endpoint(router);
   add_capability_endpoints(router, models);
   add_text_endpoints(router, models);

@@ -11,7 +11,7 @@ namespace glint::server {
 namespace {
 
 constexpr std::initializer_list<const char*> kIgnored = {
-    "user", "metadata", "service_tier", "cache_prompt", "id_slot", "n_keep", "t_max_predict_ms",
+    "user", "metadata", "service_tier", "cache_prompt", "n_keep", "t_max_predict_ms",
     "post_sampling_probs", "timings_per_token", "return_progress", "response_fields", "lora", "keep_alive", "num_ctx"};
 constexpr std::initializer_list<const char*> kRefused = {"conversation", "suffix", "images",
                                                          "multimodal_data", "context", "template"};
@@ -22,7 +22,7 @@ constexpr std::initializer_list<const char*> kSupported = {
     "stream_options", "ignore_eos", "samplers", "dry_sequence_breakers", "logit_bias", "chat_template_kwargs",
     "reasoning_effort", "thinking", "think", "reasoning_budget", "thinking_budget_tokens", "reasoning_format", "tools",
     "tool_choice", "parallel_tool_calls", "response_format", "format", "json_schema", "grammar", "regex", "echo",
-    "return_tokens", "add_generation_prompt", "options", "raw"};
+    "filename", "id_slot", "return_tokens", "add_generation_prompt", "options", "raw"};
 
 Json describe_fields() {
   Json fields = Json::object();

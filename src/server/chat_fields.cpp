@@ -69,7 +69,8 @@ PreparedChat prepare_chat(const Fields& fields, Service& service) {
                      .inside_thinking = rendered.thinking == ThinkingStart::kInside,
                      .is_bound = request.output.constraint != nullptr,
                      .one_call = !tools.may_be_parallel,
-                     .tools = tools.offered};
+                     .tools = tools.offered,
+                     .slot = read_slot(fields)};
   return prepared;
 }
 

@@ -11,6 +11,7 @@ void add_status_endpoints(Router& router, Models& models);      // /health /v1/m
 void add_openapi_endpoint(Router& router);                     // /openapi.json
 void add_capability_endpoints(Router& router, Models& models);  // /v1/capabilities
 void add_live_endpoints(Router& router, Models& models);    // /metrics /slots
+void add_slot_endpoints(Router& router, Models& models);    // /slots/N?action=
 void add_text_endpoints(Router& router, Models& models);    // /tokenize /detokenize /apply-template
 void add_openai_chat_endpoints(Router& router, Models& models);        // /v1/chat/completions
 void add_openai_completion_endpoints(Router& router, Models& models);  // /v1/completions

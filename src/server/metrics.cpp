@@ -45,14 +45,12 @@ void Histogram::print(std::string& out, std::string_view name, std::string_view 
   out += fmt::format("{0}_bucket{{le=\"+Inf\"}} {1}\n{0}_sum {2}\n{0}_count {1}\n", name, n, sum_);
 }
 
-std::shared_ptr<Task> Metrics::begin(int n_prompt, int n_predict) {
-  auto task = std::make_shared<Task>();
-  task->n_prompt = n_prompt;
-  task->n_predict = n_predict;
+std::shared_ptr<Task> Metrics::begin(Task task) {
+  const auto begun = std::make_shared<Task>(std::move(task));
   const std::lock_guard lock(mutex_);
-  task->id = n_tasks_++;
-  tasks_[task->id] = task;
-  return task;
+  begun->id = n_tasks_++;
+  tasks_[begun->id] = begun;
+  return begun;
 }
 
 void Metrics::forget(const Task& task, const char* reason, int n_decoded) {
@@ -78,7 +76,7 @@ void Metrics::end(const Task& task, const Finish& finish) {
 
 void Metrics::abandon(const Task& task) {
   const std::lock_guard lock(mutex_);
-  forget(task, "abort", task.n_decoded);
+  forget(task, "abort", task.progress->n_written);
 }
 
 std::vector<std::shared_ptr<const Task>> Metrics::tasks() const {

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -37,13 +36,15 @@ struct Task {
   uint64_t id = 0;
   int n_prompt = 0;
   int n_predict = -1;
-  std::atomic<int> n_decoded = 0;
+  int slot = -1;  // server/slots; -1: it has none
+  std::shared_ptr<const Progress> progress = {};
 };
 
 /// Safe from any thread.
 class Metrics {
  public:
-  std::shared_ptr<Task> begin(int n_prompt, int n_predict);
+  /// Gives it an id.
+  std::shared_ptr<Task> begin(Task task);
   /// Once a task: how it finished, or that nobody waited for its end.
   void end(const Task& task, const Finish& finish);
   void abandon(const Task& task);

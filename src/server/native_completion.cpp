@@ -32,7 +32,7 @@ class NativeWriter final : public Writer {
   Json whole(const std::vector<Completion>& completions, const Usage&) override {
     Json answers = Json::array();
     for (const Completion& completion : completions) {
-      Json answer = last(static_cast<int>(answers.size()), completion.content, completion.finish);
+      Json answer = last(static_cast<int>(answers.size()), completion.slot, completion.content, completion.finish);
       Json tokens = Json::array(), probabilities = Json::array();
       for (const AnswerToken& token : completion.tokens) {
         if (return_tokens_) tokens.push_back(token.id);
@@ -49,26 +49,26 @@ class NativeWriter final : public Writer {
     const auto choice = static_cast<size_t>(part.choice);
     if (part.token) {
       Json data = {{"index", part.choice}, {"content", part.delta.content}, {"tokens", Json::array({part.token->id})},
-                   {"stop", false}, {"id_slot", -1}, {"tokens_predicted", ++n_predicted_[choice]},
+                   {"stop", false}, {"id_slot", part.slot}, {"tokens_predicted", ++n_predicted_[choice]},
                    {"tokens_evaluated", prompts_[choice].size()}};
       if (part.token->logprobs) {
         data["completion_probabilities"] = Json::array({describe_logprobs(service_, *part.token, true)});
       }
       append_event(out, data);
     }
-    if (part.finish) append_event(out, last(part.choice, part.token ? "" : part.delta.content, *part.finish));
+    if (part.finish) append_event(out, last(part.choice, part.slot, part.token ? "" : part.delta.content, *part.finish));
   }
 
   void end(const Usage&, std::string&) override {}
   void fail(const ApiError& error, std::string& out) override { append_event(out, describe_error(ErrorShape::kOpenAi, error)); }
 
  private:
-  Json last(int choice, const std::string& content, const Finish& finish) const {
+  Json last(int choice, int slot, const std::string& content, const Finish& finish) const {
     const std::vector<int32_t>& prompt = prompts_[static_cast<size_t>(choice)];
     Json data = {{"index", choice},
                  {"content", content},
                  {"tokens", Json::array()},
-                 {"id_slot", -1},
+                 {"id_slot", slot},
                  {"stop", true},
                  {"model", service_.name()},
                  {"tokens_predicted", finish.timings.n_predicted},
@@ -122,7 +122,7 @@ Reply answer_natively(Service& service, const HttpRequest& http, const Fields& f
   auto writer = std::make_unique<NativeWriter>(service, requests, fields.boolean("return_tokens").value_or(false));
   const bool is_stream = fields.boolean("stream").value_or(false);
   writer->warn_of_ignored(fields.unread());
-  return answer_with(service, http.path, std::move(requests), {.is_raw = true}, is_stream, std::move(writer));
+  return answer_with(service, http.path, std::move(requests), {.is_raw = true, .slot = read_slot(fields)}, is_stream, std::move(writer));
 }
 
 void add_native_completion_endpoints(Router& router, Models& models) {

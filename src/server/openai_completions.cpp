@@ -111,7 +111,7 @@ Reply completions(Service& service, const HttpRequest& http) {
   const bool is_stream = fields.boolean("stream").value_or(false);
   auto writer = std::make_unique<CompletionWriter>(service, read_stream_options(fields), std::move(echoes), common.n);
   writer->warn_of_ignored(fields.unread());
-  return answer_with(service, http.path, std::move(requests), {.is_raw = true}, is_stream, std::move(writer));
+  return answer_with(service, http.path, std::move(requests), {.is_raw = true, .slot = read_slot(fields)}, is_stream, std::move(writer));
 }
 
 }  // namespace

@@ -54,7 +54,8 @@ Json sampling() {
 
 /// Of everything that generates.
 Json generation() {
-  return joined(sampling(), {{"model", text()}, {"stream", flag()}, {"stop", texts()}, {"ignore_eos", flag()}, {"n_predict", count(-1)}});
+  return joined(sampling(), {{"model", text()}, {"stream", flag()}, {"stop", texts()}, {"ignore_eos", flag()}, {"n_predict", count(-1)},
+                             {"id_slot", count(-1)}});
 }
 Json bindings() {
   return {{"json_schema", object()}, {"grammar", text()}, {"regex", text()},
@@ -188,7 +189,7 @@ void describe_status(Document& document) {
   document.get("/props", "Settings of the server and the model");
   document.post("/props", "Nothing can be set while the server runs", object());
   document.get("/slots", "The answers at work");
-  document.post("/slots/{id}", "Not supported: prefixes are kept by themselves", object());
+  document.post("/slots/{id}", "Saves, restores or erases (?action=) the text that a slot worked on last", schema_of({{"filename", text()}}));
   document.get("/metrics", "For Prometheus");
   for (const char* path : {"/api/tags", "/api/ps", "/api/version"}) document.get(path, "As Ollama");
   document.post("/api/show", "About a model", schema_of({{"model", text()}}, {"model"}));

@@ -43,7 +43,8 @@ Service::Service(Engine engine, const BatchOptions& batch, std::optional<ChatTem
       constraints_(tokenizer().vocab(), this->engine().model().spec.n_vocab, reply_format_),
       options_(std::move(options)),
       pooling_(options_.pooling.value_or(pooling_of(this->engine()))),
-      created_(unix_time()) {
+      created_(unix_time()),
+      slots_(this->engine().options().n_sequences) {
   GLINT_CHECK(!options_.names.empty());
   for (const HostTensor& tensor : this->engine().file().tensors()) n_parameters_ += tensor.elements();
 }

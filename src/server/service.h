@@ -14,6 +14,7 @@
 #include "engine/constraint.h"
 #include "server/json.h"
 #include "server/metrics.h"
+#include "server/slots.h"
 #include "text/call_replay.h"
 #include "text/chat.h"
 #include "text/reply_format.h"
@@ -58,6 +59,8 @@ class Service {
   int64_t n_parameters() const { return n_parameters_; }
   Metrics& metrics() { return metrics_; }
   const Metrics& metrics() const { return metrics_; }
+  Slots& slots() { return slots_; }
+  const Slots& slots() const { return slots_; }
 
  private:
   BatchEngine batch_;
@@ -70,6 +73,7 @@ class Service {
   int64_t created_ = 0;
   int64_t n_parameters_ = 0;
   Metrics metrics_;
+  Slots slots_;
 };
 
 /// By llama.cpp's names: none, mean, cls, last. Throws Error for others; ranking is none of them.

@@ -128,6 +128,8 @@ GenerateOptions read_output(const Fields& fields, const Service& service, std::i
 
 int read_n(const Fields& fields, const char* name) { return fields.count(name, 1, kMostChoices).value_or(1); }
 
+int read_slot(const Fields& fields) { return fields.count("id_slot", -1).value_or(-1); }
+
 Request read_request(const Fields& fields, const Service& service, std::initializer_list<const char*> limits) {
   Request request;
   request.sampling = resolve_sampling(read_sampling(fields, service), service.options().sampling,

@@ -18,6 +18,8 @@ SamplingParams read_sampling(const Fields& fields, const Service& service);
 /// Limit, stop strings, ignore_eos, n; `limits` are the names that may state the limit (the smallest counts).
 GenerateOptions read_output(const Fields& fields, const Service& service, std::initializer_list<const char*> limits);
 int read_n(const Fields& fields, const char* name);
+/// id_slot; -1: any.
+int read_slot(const Fields& fields);
 /// Sampling and output with OpenAI's names for the limit, as a request without ids.
 Request read_request(const Fields& fields, const Service& service, std::initializer_list<const char*> limits);
 

@@ -19,7 +19,7 @@ except ImportError as error:
     sys.exit(77)
 
 # These say 501, as they should, with this model or always.
-SWITCHED_OFF = ["/infill", "/slots/{id}", "/rerank", "/reranking", "/v1/rerank", "/v1/reranking"]
+SWITCHED_OFF = ["/infill", "/rerank", "/reranking", "/v1/rerank", "/v1/reranking"]
 
 
 def main(glint):

@@ -42,6 +42,39 @@ def request_of(path, body):
 
 
 class ServeTest(unittest.TestCase):
+    def test_slot_files_outlive_the_process(self):
+        story = {"prompt": [7 * i % 5000 for i in range(150)], "n_predict": 8, "ignore_eos": True, "temperature": 0}
+        with tempfile.TemporaryDirectory() as folder:
+            def start():
+                return Server(GLINT, "--slot-save-path", folder, "-np", "2")
+
+            def act(server, slot, action, body):
+                return json.load(post(server.url, f"/slots/{slot}?action={action}", body))
+
+            with start() as server:
+                first = json.load(post(server.url, "/completion", story))
+                saved = act(server, first["id_slot"], "save", {"filename": "story.bin"})
+                self.assertEqual(saved["n_saved"], 158)
+                with self.assertRaises(urllib.error.HTTPError) as refused:
+                    act(server, 0, "save", {"filename": "../story.bin"})
+                self.assertEqual(refused.exception.code, 400)
+            with start() as server:
+                restored = act(server, 1, "restore", {"filename": "story.bin"})
+                self.assertEqual((restored["id_slot"], restored["n_restored"]), (1, 158))
+                self.assertGreater(restored["n_read"], 2 * 64)
+                self.assertGreater(restored["timings"]["restore_ms"], 0)
+                second = json.load(post(server.url, "/completion", story))
+                self.assertEqual((second["id_slot"], second["timings"]["cache_n"]), (1, 149))
+                self.assertEqual(second["content"], first["content"])
+                self.assertGreater(act(server, 1, "erase", {})["n_erased"], 128)
+            with start() as server:  # without a word about it, whole pages are found
+                third = json.load(post(server.url, "/completion", story))
+                self.assertEqual((third["timings"]["cache_n"], third["content"]), (128, first["content"]))
+            with Server(GLINT, "--slot-save-path", folder, "-ctk", "f32", "-np", "2") as server:
+                with self.assertRaises(urllib.error.HTTPError) as refused:
+                    act(server, 0, "restore", {"filename": "story.bin"})
+                self.assertIn("another model", json.load(refused.exception)["error"]["message"])
+
     def test_sigterm_lets_answers_end(self):
         with Server(GLINT) as server:
             answers = []

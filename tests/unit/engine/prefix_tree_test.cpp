@@ -155,6 +155,22 @@ TEST_F(PrefixTreeTest, TheLeastRecentlyUsedLeafGoesFirst) {
   EXPECT_EQ(pages_.n_free(), pages_.n_pages());
 }
 
+TEST_F(PrefixTreeTest, ForgetsWhatOneTextAloneNeeds) {
+  const Ids start = range(0, kPageTokens), text = joined(start, range(500, kPageTokens + 20));
+  remember(text);
+  remember(joined(start, {7, 8, 9}));
+  EXPECT_EQ(tree_.forget(range(1, 100)), 0);
+  EXPECT_EQ(tree_.forget(joined(text, {1, 2})), kPageTokens + 20);  // the next id was never computed
+  EXPECT_EQ(n_found(text), kPageTokens);
+  EXPECT_EQ(tree_.forget(joined(start, {7, 8})), 0);  // of a page that says more
+  EXPECT_EQ(tree_.forget(joined(start, {7, 8, 9})), kPageTokens + 3);
+  EXPECT_EQ(pages_.n_free(), pages_.n_pages());
+  remember(text);
+  compute(0, range(0, 2 * kPageTokens));  // another text; it holds the first page
+  EXPECT_EQ(tree_.forget(text), kPageTokens + 20);
+  EXPECT_EQ(tree_.forget(text), 0);
+}
+
 TEST_F(PrefixTreeTest, WhatIsHeldStays) {
   const Ids text = range(0, 3 * kPageTokens);
   remember(text);

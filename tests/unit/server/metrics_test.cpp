@@ -77,6 +77,25 @@ TEST(Slots, ShowAnswersAtWorkAndForgetThem) {
   EXPECT_EQ(value_of(ask(*service, get("/metrics")).body, "vllm:request_success_total{finished_reason=\"abort\"}"), 2);
 }
 
+TEST(Slots, TellHowFarAnAnswerIs) {
+  const std::shared_ptr<Service> service = make_service({.n_ctx = 512, .n_sequences = 2});
+  Json body = {{"prompt", "Once upon a time there was a"}, {"n_predict", 3}, {"ignore_eos", true}};
+  ask_json(*service, post("/completion", body));
+  const Json idle = ask_json(*service, get("/slots"))[0];
+  EXPECT_EQ(idle["state"], "idle");
+  body.update({{"stream", true}, {"n_predict", 400}});
+  const Endpoints router(*service);
+  Reply reply = router.handle(post("/completion", body));
+  while (reply.response.body.empty()) reply.rest->pull(reply.response);
+  const Json slot = ask_json(*service, get("/slots"))[0];
+  EXPECT_EQ(slot["state"], "writing");
+  const int n_prompt = slot["n_prompt_tokens"];
+  EXPECT_EQ(idle["n_tokens"], n_prompt + 3);
+  EXPECT_EQ(slot["n_prompt_tokens_processed"], n_prompt);
+  EXPECT_EQ(slot["n_prompt_tokens_cache"], n_prompt - 1);
+  EXPECT_GE(slot["next_token"][0]["n_decoded"], 1);
+}
+
 TEST(Slots, CanBeSwitchedOff) {
   ServiceSetup setup;
   setup.service.show_metrics = setup.service.show_slots = false;

@@ -47,7 +47,6 @@ TEST(OpenApi, NamesTheSupportedMembers) {
 
 TEST(SwitchedOff, SaysHowToSwitchItOn) {
   EXPECT_THAT(error_of(demo(), post("/props", Json::object()), 501), testing::HasSubstr("--props"));
-  EXPECT_THAT(error_of(demo(), post("/slots/0", Json::object()), 501), testing::HasSubstr("--slot-save-path"));
   ServiceSetup setup;
   setup.service.may_change_props = true;
   const std::shared_ptr<Service> open = make_service(setup);
