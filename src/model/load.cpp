@@ -35,8 +35,8 @@ void report_unknown(const gguf::File& file, const ModelSpec& spec, std::vector<F
   size_t n_unknown = 0;
   std::string first;
   for (const HostTensor& tensor : file.tensors()) {
-    // Frequencies of RoPE went into the spec.
-    if (known.contains(tensor.name) || tensor.name.starts_with("rope_f")) continue;
+    // Frequencies of RoPE went into the spec; a reranker's classifier is read by whoever ranks.
+    if (known.contains(tensor.name) || tensor.name.starts_with("rope_f") || tensor.name.starts_with("cls.output.")) continue;
     if (spec.tied_head && tensor.dims == head_dims) {
       fail("{}: tensor output.weight is missing, but {} has its shape {}", file.name(), printable(tensor.name),
            head_dims);

@@ -120,6 +120,7 @@ Router make_router(Models& models) {
   add_infill_endpoints(router, models);
   add_responses_endpoints(router, models);
   add_embedding_endpoints(router, models);
+  add_rerank_endpoints(router, models);
   add_anthropic_endpoints(router, models);
   add_ollama_endpoints(router, models);
   return router;

@@ -198,11 +198,6 @@ void add_embedding_endpoints(Router& router, Models& models) {
   for (const char* path : {"/embedding", "/embeddings"}) router.add("POST", path, on_model(models, native_embeddings));
   router.add("POST", "/api/embed", on_model(models, ollama_embed));
   router.add("POST", "/api/embeddings", on_model(models, ollama_embeddings));
-  for (const char* path : {"/rerank", "/reranking", "/v1/rerank", "/v1/reranking"}) {
-    router.add("POST", path, [](const HttpRequest&) -> Reply {
-      throw ApiError::disabled("reranking takes a model with a classifier as its head, and glint runs none");
-    });
-  }
 }
 
 }  // namespace glint::server

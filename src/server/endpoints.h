@@ -19,6 +19,7 @@ void add_native_completion_endpoints(Router& router, Models& models);  // /compl
 void add_infill_endpoints(Router& router, Models& models);             // /infill
 void add_responses_endpoints(Router& router, Models& models);          // /v1/responses
 void add_embedding_endpoints(Router& router, Models& models);            // /v1/embeddings /embedding /api/embed
+void add_rerank_endpoints(Router& router, Models& models);               // /v1/rerank
 void add_anthropic_endpoints(Router& router, Models& models);          // /v1/messages
 void add_ollama_endpoints(Router& router, Models& models);             // /api/chat /api/generate
 void add_ollama_model_endpoints(Router& router, Models& models);       // /api/tags /api/show ...

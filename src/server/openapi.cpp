@@ -208,7 +208,10 @@ void describe_texts(Document& document) {
   }
   document.post("/api/embed", "Vectors of texts", schema_of(joined(vectors, {{"input", texts()}, {"truncate", flag()}}), {"input"}));
   document.post("/api/embeddings", "The vector of a text", schema_of(joined(vectors, {{"prompt", text()}}), {"prompt"}));
-  for (const char* path : {"/rerank", "/reranking", "/v1/rerank", "/v1/reranking"}) document.post(path, "Not supported", object());
+  const Json rerank = schema_of({{"model", text()}, {"query", text()}, {"documents", list(one_of({text(), schema_of({{"text", text()}}, {"text"})}))},
+                                 {"texts", list(text())}, {"top_n", count(1)}, {"return_documents", flag()}, {"return_text", flag()}},
+                                {"query"});
+  for (const char* path : {"/rerank", "/reranking", "/v1/rerank", "/v1/reranking"}) document.post(path, "Documents by how well they answer", rerank);
 }
 
 Json make_document() {

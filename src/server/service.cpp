@@ -46,12 +46,23 @@ Service::Service(Engine engine, const BatchOptions& batch, std::optional<ChatTem
       created_(unix_time()),
       slots_(this->engine().options().n_sequences) {
   GLINT_CHECK(!options_.names.empty());
+  try {
+    rank_head_ = RankHead::read(this->engine().file(), this->engine().model().spec);
+  } catch (const Error& error) {  // it may still be good for other things
+    no_rank_head_ = error.what();
+  }
   for (const HostTensor& tensor : this->engine().file().tensors()) n_parameters_ += tensor.elements();
 }
 
 const ChatTemplate& Service::chat() const {
   if (!chat_) throw ApiError::invalid("this model has no chat template; use /v1/completions, or start with --chat-template-file");
   return *chat_;
+}
+
+const RankHead& Service::rank_head() const {
+  if (rank_head_) return *rank_head_;
+  if (!no_rank_head_.empty()) throw ApiError::disabled(no_rank_head_);
+  throw ApiError::disabled("this model has no classifier (cls.output.weight), which reranking takes; Qwen3-Reranker has one");
 }
 
 std::string new_id(std::string_view prefix) {

@@ -12,6 +12,7 @@
 
 #include "engine/batch_engine.h"
 #include "engine/constraint.h"
+#include "engine/rank_head.h"
 #include "server/json.h"
 #include "server/metrics.h"
 #include "server/slots.h"
@@ -56,6 +57,8 @@ class Service {
   /// The ids of calls that were handed out, for when they come back.
   CallReplay& calls() const { return calls_; }
   Pooling pooling() const { return pooling_; }
+  /// Throws ApiError where the model is no reranker.
+  const RankHead& rank_head() const;
   int64_t n_parameters() const { return n_parameters_; }
   Metrics& metrics() { return metrics_; }
   const Metrics& metrics() const { return metrics_; }
@@ -70,6 +73,8 @@ class Service {
   mutable CallReplay calls_;  // locks itself
   ServiceOptions options_;
   Pooling pooling_;
+  std::optional<RankHead> rank_head_;
+  std::string no_rank_head_;  // why not
   int64_t created_ = 0;
   int64_t n_parameters_ = 0;
   Metrics metrics_;

@@ -123,7 +123,6 @@ TEST(Embeddings, WhatIsWrongIsNamed) {
   EXPECT_THAT(refusal(R"({"dimensions":100000})"), HasSubstr("dimensions"));
   EXPECT_THAT(refusal(R"({"encoding_format":"hex"})"), HasSubstr("encoding_format"));
   EXPECT_THAT(error_of(demo(), post("/embedding", {{"content", "x"}, {"embd_normalize", 7}})), HasSubstr("embd_normalize"));
-  EXPECT_THAT(error_of(demo(), post("/v1/rerank", {{"query", "x"}}), 501), HasSubstr("classifier"));
 }
 
 }  // namespace
