@@ -63,7 +63,7 @@ class OllamaWriter final : public Writer {
     for (const ToolCall& call : calls) {
       Json arguments = Json::parse(call.arguments, nullptr, false);
       if (!arguments.is_object()) arguments = Json::object();
-      message["tool_calls"].push_back({{"function", {{"name", call.name}, {"arguments", std::move(arguments)}}}});
+      message["tool_calls"].push_back({{"id", call.id}, {"function", {{"name", call.name}, {"arguments", std::move(arguments)}}}});
     }
     line["message"] = std::move(message);
     line["done"] = false;
@@ -123,7 +123,7 @@ void refuse_images(const Fields& fields) {
   if (images != nullptr && !images->empty()) throw ApiError::invalid("images: this model reads text only");
 }
 
-/// Calls have no ids here, and what they give is told by name.
+/// Calls may have no ids here, and what they give is told by name.
 Json translate_messages(const Json& messages) {
   Json translated = Json::array();
   for (const Json& message : messages) {

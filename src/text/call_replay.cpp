@@ -23,6 +23,12 @@ bool is_same_json(const std::string& a, const std::string& b) {
   return !left.is_discarded() && left == right;
 }
 
+/// The same for calls that are the same but for their ids.
+std::string content_of(const std::string& name, const std::string& arguments) {
+  const nlohmann::json parsed = nlohmann::json::parse(arguments, nullptr, false);  // sorts keys
+  return name + '\n' + (parsed.is_discarded() ? arguments : parsed.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
 /// The parts of `ranges` within [begin, end), counted from begin.
 std::vector<ByteRange> cut_out(const std::vector<ByteRange>& ranges, size_t begin, size_t end) {
   std::vector<ByteRange> part;
@@ -63,19 +69,24 @@ void CallReplay::remember(const ToolCallDelta& call, std::vector<int32_t> ids) {
   const std::lock_guard lock(mutex_);
   if (by_id_.contains(call.id)) return;
   n_ids_ += ids.size();
-  calls_.push_front({call.id, call.name, call.arguments_delta, std::move(ids)});
-  by_id_[call.id] = calls_.begin();
-  while (n_ids_ > max_ids_) {
-    n_ids_ -= calls_.back().ids.size();
-    by_id_.erase(calls_.back().id);
-    calls_.pop_back();
-  }
+  calls_.push_front({call.id, call.name, call.arguments_delta, content_of(call.name, call.arguments_delta), std::move(ids)});
+  by_id_[call.id] = by_content_[calls_.front().content] = calls_.begin();
+  while (n_ids_ > max_ids_) forget(std::prev(calls_.end()));
+}
+
+void CallReplay::forget(Calls::iterator call) {
+  n_ids_ -= call->ids.size();
+  by_id_.erase(call->id);
+  const auto known = by_content_.find(call->content);
+  if (known != by_content_.end() && known->second == call) by_content_.erase(known);
+  calls_.erase(call);
 }
 
 std::vector<int32_t> CallReplay::find(const Echo& echo) {
   const std::lock_guard lock(mutex_);
-  const auto known = by_id_.find(echo.id);
-  if (known == by_id_.end()) return {};
+  const auto& calls = echo.id.empty() ? by_content_ : by_id_;
+  const auto known = calls.find(echo.id.empty() ? content_of(echo.name, echo.arguments) : echo.id);
+  if (known == calls.end()) return {};
   const Written& call = *known->second;
   if (call.name != echo.name || !is_same_json(call.arguments, echo.arguments)) return {};
   calls_.splice(calls_.begin(), calls_, known->second);

@@ -49,7 +49,8 @@ class CallReplay {
   void remember(const ToolCallDelta& call, std::vector<int32_t> ids);
 
   /// Encodes a prompt that a template made of `messages` and `tools` (null: none), with the ids of remembered calls where it
-  /// wrote them: calls whose id, name and arguments are as they were handed out. Everything else is as encode() gives it;
+  /// wrote them: calls whose id, name and arguments are as they were handed out; of a call without an id, the one with its
+  /// name and arguments that was written last. Everything else is as encode() gives it;
   /// so is all of it for vocabularies that put a space before each stretch of text. `options.literal` is the prompt's.
   std::vector<int32_t> encode(const Tokenizer& tokenizer, const ChatPrompt& prompt, const ReplyFormat& format,
                               const nlohmann::ordered_json& messages, const nlohmann::ordered_json* tools,
@@ -57,19 +58,22 @@ class CallReplay {
 
  private:
   struct Written {
-    std::string id, name, arguments;
+    std::string id, name, arguments, content;
     std::vector<int32_t> ids;
   };
+  using Calls = std::list<Written>;
   struct Echo {
     std::string id, name, arguments;
   };
   std::vector<int32_t> find(const Echo& echo);
+  void forget(Calls::iterator call);
 
   std::mutex mutex_;  // over all below
   size_t max_ids_;
   size_t n_ids_ = 0;
-  std::list<Written> calls_;  // latest use first
-  std::map<std::string, std::list<Written>::iterator, std::less<>> by_id_;
+  Calls calls_;  // latest use first
+  std::map<std::string, Calls::iterator, std::less<>> by_id_;
+  std::map<std::string, Calls::iterator, std::less<>> by_content_;  // of equal ones the last
 };
 
 }  // namespace glint

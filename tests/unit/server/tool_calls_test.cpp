@@ -82,6 +82,7 @@ TEST(ToolCalls, AnthropicBlocks) {
 TEST(ToolCalls, OllamaArgumentsAreObjects) {
   const Json answer = ask_json(demo(), post("/api/chat", question({{"stream", false}, {"options", {{"temperature", 0}}}})));
   EXPECT_EQ(answer["message"]["tool_calls"][0]["function"]["arguments"], Json({{"city", "Paris"}}));
+  EXPECT_FALSE(answer["message"]["tool_calls"][0]["id"].get<std::string>().empty());
   EXPECT_EQ(answer["done"], true);
 }
 
@@ -124,6 +125,27 @@ TEST(ToolCalls, AnEchoedCallIsFoundInTheCache) {  // REPORTS F09
   const auto cached = [](const Json& usage) { return usage["prompt_tokens_details"]["cached_tokens"].get<int>(); };
   EXPECT_LT(cached(second(unknown)), answer["usage"]["prompt_tokens"].get<int>() + n_answer / 2);
   setup.expect_found(answer["usage"], second(message), n_answer);
+}
+
+/// Ollama's clients send no ids back.
+TEST(ToolCalls, AnEchoedCallIsFoundInTheCacheThroughOllamaToo) {
+  const std::shared_ptr<Service> service = make_service();
+  Replayed setup;
+  setup.body["tool_choice"] = "required";  // which Ollama does not have
+  const Json answer = ask_json(*service, post("/v1/chat/completions", setup.body));
+  const Json& function = answer["choices"][0]["message"]["tool_calls"][0]["function"];
+  const Json arguments = Json::parse(setup.reversed(Json::parse(function["arguments"].get<std::string>())));
+  Json body = {{"messages", setup.body["messages"]}, {"tools", setup.body["tools"]}, {"think", false}, {"stream", false},
+               {"options", {{"num_predict", 1}}}};
+  body["messages"].push_back({{"role", "assistant"}, {"content", ""},
+                              {"tool_calls", Json::array({{{"function", {{"name", function["name"]}, {"arguments", arguments}}}}})}});
+  body["messages"].push_back({{"role", "tool"}, {"tool_name", "get_weather"}, {"content", "18 degrees"}});
+  ask_json(*service, post("/api/chat", body));
+  const std::string metrics = ask(*service, get("/metrics")).body;
+  const size_t at = metrics.find("\nvllm:prefix_cache_hits_total ");
+  ASSERT_NE(at, std::string::npos);
+  EXPECT_GE(std::stoi(metrics.substr(metrics.find(' ', at))),
+            answer["usage"]["prompt_tokens"].get<int>() + answer["usage"]["completion_tokens"].get<int>() - 1);
 }
 
 /// What comes of a model that writes two calls, whatever it would have said.

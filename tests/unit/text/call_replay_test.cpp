@@ -143,6 +143,40 @@ TEST_F(Replay, LeavesWhatWasChangedOrIsNotKnown) {
   EXPECT_TRUE(contains(replayed(replay, conversation(changed)), spelled(kOdd)));
 }
 
+TEST_F(Replay, ACallWithoutAnIdIsTheLastThatSaysTheSame) {
+  CallReplay replay;
+  Json message = message_of("Hm.</think>" + kOdd, replay);
+  Json& call = message["tool_calls"][0];
+  call.erase("id");
+  call["function"]["arguments"] = {{"opts", {{"u", "c"}}}, {"city", "Paris"}};
+  EXPECT_TRUE(contains(replayed(replay, conversation(message)), spelled(kOdd)));
+  const Ids later = tokenizer_->encode(kOdd, {.parse_special = true});
+  replay.remember({.index = 0, .id = "call_later", .name = "get_weather", .arguments_delta = call["function"]["arguments"].dump()}, later);
+  EXPECT_TRUE(contains(replayed(replay, conversation(message)), later));
+  call["function"]["arguments"]["city"] = "Rome";
+  EXPECT_EQ(replayed(replay, conversation(message)), plain(render(conversation(message))));
+}
+
+TEST_F(Replay, WhatIsForgottenHasNoContentEither) {
+  const size_t n = spelled(kOdd).size();
+  CallReplay replay(2 * n);
+  const auto remember = [&](const char* id, const std::string& city) {
+    replay.remember({.index = 0, .id = id, .name = "get_weather", .arguments_delta = R"({"city": ")" + city + "\"}"}, spelled(kOdd));
+  };
+  const auto is_known = [&](const std::string& city) {
+    Json message = message_of("</think>" + kOdd, replay);
+    message["tool_calls"][0].erase("id");
+    message["tool_calls"][0]["function"]["arguments"] = {{"city", city}};
+    return contains(replayed(replay, conversation(message)), spelled(kOdd));
+  };
+  remember("call_a", "Rome");
+  remember("call_b", "Rome");
+  EXPECT_TRUE(is_known("Rome"));
+  for (const char* id : {"call_c", "call_d", "call_e"}) remember(id, "Oslo");  // both go, in either order
+  EXPECT_FALSE(is_known("Rome"));
+  EXPECT_TRUE(is_known("Oslo"));
+}
+
 TEST_F(Replay, WhatAToolWroteIsNoCall) {
   CallReplay replay;
   const Json message = message_of("Hm.</think>" + kOdd, replay);
