@@ -454,6 +454,67 @@ class WebTest(unittest.TestCase):
         self.one("#import").send_keys(str(self.folder / "a-tour.md"))
         self.until(lambda: "not JSON" in self.text(".toast"))
 
+    def test_two_tabs(self):
+        first = self.browser.current_window_handle
+        self.ask("What is 2 + 3?")
+        self.browser.switch_to.new_window("tab")
+        second = self.browser.current_window_handle
+        try:
+            self.browser.get(self.origin + "/")
+            self.until(lambda: self.texts(".conversations .title") == ["What is 2 + 3?"])
+            self.click(".conversations .title")
+            self.until(lambda: len(self.all(".message.assistant")) == 1)
+            self.ask("What is 4 + 4?")
+            # What one tab adds is seen in the other, and gone on from.
+            self.browser.switch_to.window(first)
+            self.until(lambda: self.texts(".message.user .words") == ["What is 2 + 3?", "What is 4 + 4?"] and "8" in self.answer())
+            self.picture("two_tabs")
+            self.run_script("document.querySelector('.conversations li.current .menu').open = true")
+            self.click(".conversations li.current .menu-items button:nth-child(1)")
+            self.one(".conversations li input").send_keys(Keys.CONTROL + "a", Keys.NULL, "Sums", Keys.ENTER)
+            self.set("#set-temperature", "0.5")
+            self.browser.switch_to.window(second)
+            self.until(lambda: self.text(".conversation-title") == "Sums")
+            self.until(lambda: self.one("#set-temperature").get_attribute("value") == "0.5")
+            # What a tab did not hear of it does not overwrite: here another version of the first question.
+            self.stored("""for (const one of all) {
+                one.messages.push({id: 'unheard', parent: '', role: 'user', content: 'What is 1 + 1?', created: Date.now()});
+                store.put(one);
+              }""")
+            self.ask("What is 3 + 3?")
+            self.assertEqual(self.texts(".message.user .count"), ["1/2"])
+            self.browser.switch_to.window(first)
+            self.until(lambda: len(self.texts(".message.user .words")) == 3 and "6" in self.answer())
+            kept, = self.stored()
+            self.assertEqual([message["content"] for message in kept["messages"] if message["role"] == "user"],
+                             ["What is 2 + 3?", "What is 4 + 4?", "What is 1 + 1?", "What is 3 + 3?"])
+            self.assertEqual([message.get("ending") for message in kept["messages"] if message["role"] == "assistant"], ["done"] * 3)
+            self.browser.switch_to.window(second)
+            # What one deletes is gone in the other, and back with it.
+            self.run_script("document.querySelector('.conversations li.current .menu').open = true")
+            self.click(".conversations li.current .menu-items button:nth-child(4)")
+            self.browser.switch_to.window(first)
+            self.until(lambda: self.texts(".conversations .title") == [] and not self.all(".message"))
+            self.browser.switch_to.window(second)
+            self.click(".toast .text-button")
+            self.browser.switch_to.window(first)
+            self.until(lambda: self.texts(".conversations .title") == ["Sums"])
+        finally:
+            self.browser.switch_to.window(second)
+            self.browser.close()
+            self.browser.switch_to.window(first)
+
+    def stored(self, change=""):
+        """The conversations as the browser keeps them, before the change."""
+        return self.browser.execute_async_script("""
+          const done = arguments[0], opening = indexedDB.open('glint', 1);
+          opening.onsuccess = () => {
+            const work = opening.result.transaction('conversations', 'readwrite'), store = work.objectStore('conversations');
+            let all;
+            store.getAll().onsuccess = (event) => { all = event.target.result; CHANGE };
+            work.oncomplete = () => { opening.result.close(); done(all); };
+          };""".replace("CHANGE", change))
+
     def test_key_and_prefix(self):
         self.allowed_errors = ["401"]
         with Server(GLINT, "--api-key", "secret", "--api-prefix", "/llm", "--no-log-requests") as server:

@@ -4,14 +4,14 @@
 // methods and listen for what changed; it knows no elements.
 import { ApiError, fetchModels, fetchProperties, type Model, type Properties } from "./api";
 import { runAnswer, type AnswerRun, type Progress } from "./answer";
-import { addMessage, newConversation, shownPath, kRoot, type Attachment, type Conversation, type Message } from "./conversation";
+import { addMessage, merge, newConversation, shownPath, kRoot, type Attachment, type Conversation, type Message } from "./conversation";
 import { ConversationStore } from "./storage";
 import { SettingsError, type FieldName } from "./settings";
 
 /** conversation: another is shown, or its messages changed; list: titles and order; progress: an answer grew;
-    settings: of the shown conversation; server: properties, or that they cannot be had; key: the server wants one;
+    settings: of the shown conversation; elsewhere: another tab changed the shown conversation; server: properties, or that they cannot be had; key: the server wants one;
     unkept: the browser did not store a conversation. */
-export type Change = "conversation" | "list" | "progress" | "settings" | "server" | "key" | "field-fault" | "unkept";
+export type Change = "conversation" | "list" | "progress" | "settings" | "elsewhere" | "server" | "key" | "field-fault" | "unkept";
 
 const kReconnectMs = 1500;
 const kKeepMs = 2000; // an answer that grows is kept so often, in case the page is closed
@@ -41,6 +41,7 @@ export class App {
       for (const message of conversation.messages) if (message.role === "assistant") message.ending ??= "stopped";
     }
     app.sort();
+    app.store.listen(({ id, isRemoved }) => void (isRemoved ? app.removedElsewhere(id) : app.changedElsewhere(id)));
     app.current = newConversation(app.conversations[0]?.settings);
     return app;
   }
@@ -226,7 +227,31 @@ export class App {
     this.keep(conversation);
   }
   private keep(conversation: Conversation): void {
-    this.store.put(conversation).catch(() => this.changed("unkept"));
+    this.store.put(conversation).then(
+      (hasMore) => hasMore && this.tookOver(conversation),
+      () => this.changed("unkept"),
+    );
+  }
+
+  private async changedElsewhere(id: string): Promise<void> {
+    const kept = await this.store.get(id);
+    if (!kept) return; // and removed since
+    const conversation = this.conversations.find((known) => known.id === id);
+    if (!conversation) this.conversations.push(kept);
+    else if (!merge(conversation, kept, "theirs")) return;
+    this.tookOver(conversation ?? kept);
+  }
+  private removedElsewhere(id: string): void {
+    const conversation = this.conversations.find((known) => known.id === id);
+    if (!conversation || this.isWriting(conversation)) return; // which brings it back
+    this.conversations = this.conversations.filter((other) => other !== conversation);
+    if (this.current === conversation) this.current = newConversation(conversation.settings);
+    this.changed("conversation", "list", "settings");
+  }
+  private tookOver(conversation: Conversation): void {
+    this.sort();
+    this.changed("list");
+    if (conversation === this.current) this.changed("conversation", "elsewhere");
   }
   private sort(): void {
     this.conversations.sort((a, b) => b.updated - a.updated);

@@ -109,6 +109,37 @@ export function addMessage(conversation: Conversation, parent: string, role: Mes
   return message;
 }
 
+function length({ content, reasoning, calls, error }: Message): number {
+  return content.length + (reasoning?.length ?? 0) + (error?.length ?? 0) + (calls ?? []).reduce((sum, call) => sum + call.arguments.length, 0);
+}
+
+/** The one that is further: longer, or over where the other is not. */
+function isFurther(message: Message, than: Message): boolean {
+  const more = length(message) - length(than);
+  return more > 0 || (more === 0 && message.ending !== undefined && than.ending === undefined);
+}
+
+/** Makes `mine` what both tabs know: the messages of either, of each the one that is further. Title and settings are
+    those of `head`; which version is shown stays as it is. True: something of `theirs` was taken. */
+export function merge(mine: Conversation, theirs: Conversation, head: "mine" | "theirs"): boolean {
+  const before = JSON.stringify(mine);
+  const known = new Map(mine.messages.map((message) => [message.id, message]));
+  for (const message of theirs.messages) {
+    const own = known.get(message.id);
+    if (own && isFurther(message, own)) Object.assign(own, { ending: undefined }, message); // views know it by its object
+  }
+  const added = theirs.messages.filter(({ id }) => !known.has(id));
+  if (added.length) mine.messages = [...mine.messages, ...added].sort((a, b) => a.created - b.created);
+  mine.chosen = { ...theirs.chosen, ...mine.chosen };
+  mine.updated = Math.max(mine.updated, theirs.updated);
+  if (head === "theirs") {
+    mine.title = theirs.title;
+    mine.isNamed = theirs.isNamed;
+    Object.assign(mine.settings, theirs.settings);
+  }
+  return JSON.stringify(mine) !== before;
+}
+
 function titleFrom(message: Message): string {
   const line = message.content.trim().split("\n")[0] ?? "";
   const text = line || message.attachments?.[0]?.name || "New chat";

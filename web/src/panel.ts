@@ -23,6 +23,9 @@ export class SettingsPanel {
   constructor(private readonly app: App) {
     app.on("server", () => this.draw());
     app.on("conversation", () => this.drawIfOther());
+    app.on("elsewhere", () => {
+      if (!this.element.contains(document.activeElement)) this.draw(); // not under the hands of who types
+    });
     app.on("field-fault", () => this.showServerFault());
     this.draw();
   }
