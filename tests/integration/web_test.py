@@ -10,8 +10,10 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
 import time
 import unittest
+import urllib.request
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "clients"))
@@ -453,6 +455,31 @@ class WebTest(unittest.TestCase):
         self.until(lambda: sorted(self.texts(".conversations .title")) == ["Hostile", "Renamed"])
         self.one("#import").send_keys(str(self.folder / "a-tour.md"))
         self.until(lambda: "not JSON" in self.text(".toast"))
+
+    def test_live_slots(self):
+        body = json.dumps({"prompt": "Once upon a time", "n_predict": 900, "ignore_eos": True}).encode()
+        is_over = threading.Event()
+
+        def keep_busy():
+            while not is_over.is_set():
+                urllib.request.urlopen(urllib.request.Request(self.origin + "/completion", body)).read()
+
+        others = [threading.Thread(target=keep_busy) for _ in range(3)]
+        for other in others:
+            other.start()
+        try:
+            # Two write, the third waits for a place.
+            rows = self.until(lambda: (rows := self.texts(".slots tbody tr")) and any("writes" in row for row in rows) and rows)
+            self.picture("slots")
+            self.assertLessEqual(len(rows), 3)
+            self.assertIn("Slot", self.text(".slots thead"))
+            self.assert_contrast()
+            self.until(lambda: any("waits" in row for row in self.texts(".slots tbody tr")))
+        finally:
+            is_over.set()
+            for other in others:
+                other.join()
+        self.until(lambda: not self.all(".slots"))
 
     def test_two_tabs(self):
         first = self.browser.current_window_handle

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How the server is doing: of the answer that is written or was last, and of the machine by /metrics. It asks once a
-// second while something runs and the page is seen, else rarely.
+// How the server is doing: of the answer that is written or was last, and of the machine by /metrics and /slots. It asks
+// once a second while something runs and the page is seen, else rarely.
 import { modelQuery, request } from "./api";
 import type { App } from "./app";
 import { shownPath } from "./conversation";
@@ -14,12 +14,23 @@ interface ServerLoad {
   slots: number;
 }
 
+/** An answer at work, whoever asked for it. */
+interface Slot {
+  id: number;
+  state: string;
+  prompt: number;
+  read: number;
+  cached: number;
+  written: number;
+}
+
 const kBusyMs = 1000;
 const kIdleMs = 8000;
 
 export class LivePanel {
   readonly element = h("section", { class: "live", "aria-label": "Live" });
   private load: ServerLoad | null = null;
+  private slots: Slot[] = [];
   private speeds: number[] = [];
   private timer = 0;
   private drawing = 0;
@@ -41,17 +52,18 @@ export class LivePanel {
   async poll(): Promise<void> {
     window.clearTimeout(this.timer);
     if (!document.hidden && this.isShown() && this.app.server && !this.app.server.isSleeping) {
-      try {
-        this.load = readMetrics(await (await request("metrics" + modelQuery(this.app.current.settings.model))).text());
-      } catch {
-        this.load = null; // switched off, or no server
-      }
+      const query = modelQuery(this.app.current.settings.model);
+      // Either may be switched off, and the server may be gone.
+      const ask = (path: string): Promise<Response | null> => request(path + query).catch(() => null);
+      const [metrics, slots] = await Promise.all([ask("metrics"), ask("slots")]);
+      this.load = metrics && readMetrics(await metrics.text());
+      this.slots = slots ? readSlots(await slots.json()) : [];
       const speed = this.app.run?.progress.tokensPerSecond;
       if (speed) this.speeds = [...this.speeds.slice(-59), speed];
       this.draw();
     }
     window.clearTimeout(this.timer);
-    this.timer = window.setTimeout(() => void this.poll(), this.app.run ? kBusyMs : kIdleMs);
+    this.timer = window.setTimeout(() => void this.poll(), this.app.run || this.slots.length ? kBusyMs : kIdleMs);
   }
 
   private drawSoon(): void {
@@ -82,6 +94,7 @@ export class LivePanel {
       fact("Queue", this.load ? `${this.load.running}/${this.load.slots}` : "–", this.load?.waiting ? `running, ${this.load.waiting} wait` : "running")),
       meter("Context", read + written, nCtx, nCtx ? `${formatCount(read + written)} of ${formatCount(nCtx)} tokens` : "–"),
       this.load ? meter("Cache in use", this.load.cacheShare, 1, `${(100 * this.load.cacheShare).toFixed(0)} %`) : null,
+      this.slots.length ? slotTable(this.slots) : null,
       this.speeds.length > 4 ? sparkline(this.speeds) : null);
   }
 }
@@ -93,6 +106,16 @@ function fact(name: string, value: string, unit: string): HTMLElement {
 function meter(name: string, value: number, most: number, text: string): HTMLElement {
   const bar = h("progress", { max: most || 1, value: Math.min(value, most || 1), "aria-label": name });
   return h("div", { class: "meter" }, h("div", { class: "row" }, h("span", {}, name), h("span", { class: "spacer" }), h("span", { class: "muted" }, text)), bar);
+}
+
+function slotTable(slots: Slot[]): HTMLElement {
+  const row = ({ id, state, prompt, read, cached, written }: Slot): HTMLElement => h("tr", {},
+    h("th", { scope: "row" }, String(id)),
+    h("td", {}, state === "reading" ? `reads ${formatCount(read)} of` : state === "writing" ? "writes" : "waits"),
+    h("td", {}, formatCount(state === "writing" ? written : prompt)),
+    h("td", {}, formatCount(cached)));
+  const head = ["Slot", "State", "Tokens", "Cached"].map((name) => h("th", { scope: "col" }, name));
+  return h("table", { class: "slots" }, h("caption", { class: "unseen" }, "Answers at work"), h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...slots.map(row)));
 }
 
 function sparkline(values: number[]): SVGElement {
@@ -107,6 +130,18 @@ function sparkline(values: number[]): SVGElement {
   line.setAttribute("points", values.map((value, i) => `${((100 * i) / (values.length - 1)).toFixed(1)},${(22 - (20 * value) / most).toFixed(1)}`).join(" "));
   svg.appendChild(line);
   return svg;
+}
+
+/** Those at work. */
+function readSlots(slots: unknown): Slot[] {
+  return (slots as Record<string, unknown>[]).filter((slot) => slot["is_processing"] === true).map((slot) => ({
+    id: Number(slot["id"]),
+    state: String(slot["state"]),
+    prompt: Number(slot["n_prompt_tokens"]),
+    read: Number(slot["n_prompt_tokens_processed"]),
+    cached: Number(slot["n_prompt_tokens_cache"]),
+    written: Number((slot["next_token"] as { n_decoded: number }[])[0]?.n_decoded),
+  }));
 }
 
 function readMetrics(text: string): ServerLoad {
