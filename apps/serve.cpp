@@ -93,10 +93,14 @@ std::vector<std::string> model_names(const ServeOptions& options) {
   return {options.model.model.substr(options.model.model.find_last_of('/') + 1)};
 }
 
-std::shared_ptr<server::Service> load_service(const ServeOptions& options, const server::ModelEntry& entry,
+/// What is left beside others must be worth it, or one of them goes.
+constexpr int kLeastContextBesideOthers = 4096;
+
+std::shared_ptr<server::Service> load_service(const ServeOptions& options, const server::ModelEntry& entry, bool has_others,
                                               const std::atomic<bool>& give_up) {
   EngineOptions engine_options = to_engine_options(options.model, /*exact=*/false);
   engine_options.n_sequences = options.n_parallel;
+  if (has_others) engine_options.least_ctx = kLeastContextBesideOthers;
   engine_options.on_load = [&](int64_t, int64_t) {
     if (give_up) fail("the server is stopping");
   };
@@ -171,8 +175,8 @@ class StopSignals {
 std::shared_ptr<server::Models> make_models(const ServeOptions& options, const StopSignals& signals) {
   server::ModelsOptions how = options.models;
   how.idle = std::chrono::seconds(std::max(0, options.idle_seconds));
-  const auto load = [&options](const server::ModelEntry& entry, const std::atomic<bool>& give_up) {
-    return load_service(options, entry, give_up);
+  const auto load = [&options](const server::ModelEntry& entry, bool has_others, const std::atomic<bool>& give_up) {
+    return load_service(options, entry, has_others, give_up);
   };
   auto models = std::make_shared<server::Models>(list_models(options), load, how);
   if (!options.models_folder.empty()) return models;

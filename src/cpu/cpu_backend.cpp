@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "backend/ref_route.h"
+#include "base/memory.h"
 #include "cpu/attend.h"
 #include "cpu/kv_rows.h"
 #include "cpu/limits.h"
@@ -24,7 +25,10 @@ namespace {
 
 class CpuBuffer final : public Buffer {
  public:
-  explicit CpuBuffer(size_t bytes) : bytes_(bytes), data_(::operator new(bytes, kAlignment, std::nothrow)) {
+  explicit CpuBuffer(size_t bytes)
+      : bytes_(bytes),
+        data_(::operator new(bytes, kAlignment, std::nothrow)),
+        promised_(static_cast<int64_t>(bytes), PromisedMemory::Kind::kAnonymous) {
     if (data_ == nullptr) fail("cannot allocate {} bytes of memory", bytes);
   }
   CpuBuffer(const CpuBuffer&) = delete;
@@ -37,6 +41,7 @@ class CpuBuffer final : public Buffer {
   static constexpr std::align_val_t kAlignment{64};
   size_t bytes_;
   void* data_;
+  PromisedMemory promised_;
 };
 
 bool same_shape(const Tensor& a, const Tensor& b) {
@@ -140,6 +145,8 @@ Weight CpuBackend::import_weight(const HostTensor& tensor) {
     std::memcpy(aligned->data(), w.data, expected);
     w.data = aligned->data();
     w.owner = std::move(aligned);
+  } else {  // where the file is mapped
+    w.owner = std::make_shared<PromisedMemory>(static_cast<int64_t>(expected), PromisedMemory::Kind::kFile);
   }
   return w;
 }

@@ -23,6 +23,7 @@ struct EngineOptions {
       {};               // "REGEX=CPU" or "REGEX=CUDA0", the first that is found in a name counts
   int n_threads = 0;    // 0: the cores really available
   int n_ctx = 0;        // tokens of cache; 0: what the model was trained for, lowered to what memory allows
+  int least_ctx = 0;    // with 0 above: it does not fit where memory allows fewer tokens than these and it was trained for
   int n_ubatch = 512;   // prompt tokens computed at once
   int n_sequences = 1;  // sequences the cache can hold at the same time
   DType k_dtype = DType::kF16;

@@ -71,8 +71,8 @@ MemoryPlan fit_context(const MemoryPlanner& planner, const ModelSpec& spec, cons
     return plan;
   }
   const int n_ctx = planner.fitting_context(decoder_options(requested, spec.n_ctx_train, on_host), spec.n_ctx_train);
-  if (n_ctx == 0) {
-    const int least = std::min(MemoryPlanner::kContextStep, spec.n_ctx_train);
+  const int least = std::min(std::max(MemoryPlanner::kContextStep, requested.least_ctx), spec.n_ctx_train);
+  if (n_ctx < least) {
     refuse(planner, planner.plan(decoder_options(requested, least, on_host)), other_ways);
   }
   return planner.plan(decoder_options(requested, n_ctx, on_host));

@@ -146,9 +146,10 @@ std::string Models::load_one(std::unique_lock<std::mutex>& lock, size_t model) {
     }
     std::shared_ptr<Service> service;
     std::string error, no_room;
+    const bool has_others = n_loaded() > 0;
     lock.unlock();
     try {
-      service = load_(slot.entry, stopping_);
+      service = load_(slot.entry, has_others, stopping_);
     } catch (const OutOfMemory& reason) {
       no_room = reason.what();
     } catch (const std::bad_alloc&) {

@@ -41,8 +41,10 @@ class Models {
  public:
   /// A model in memory, where it stays as long as this is held.
   using Lease = std::shared_ptr<Service>;
-  /// Throws Error when it cannot; OutOfMemory when it could with fewer others. Gives up when the flag is set.
-  using Load = std::function<std::shared_ptr<Service>(const ModelEntry& entry, const std::atomic<bool>& give_up)>;
+  /// Throws Error when it cannot; OutOfMemory when it could with fewer others, of which there are some or none. Gives up
+  /// when the flag is set.
+  using Load =
+      std::function<std::shared_ptr<Service>(const ModelEntry& entry, bool has_others, const std::atomic<bool>& give_up)>;
   /// Null, and the reason, when the model cannot be had.
   using Arrival = std::function<void(Lease lease, const std::string& error)>;
 

@@ -75,6 +75,26 @@ class ServeTest(unittest.TestCase):
                     act(server, 0, "restore", {"filename": "story.bin"})
                 self.assertIn("another model", json.load(refused.exception)["error"]["message"])
 
+    def test_models_share_what_memory_allows(self):
+        """With -c 0 the first takes all there is, though it touches none of it; the second must not be promised that again."""
+        with tempfile.TemporaryDirectory() as folder:
+            for name in "ab":
+                subprocess.run([GLINT, "synth", "llama-tiny", "-o", f"{folder}/{name}.gguf"], check=True, capture_output=True)
+            with Server(GLINT, "--models-dir", folder, "-c", "0", "-np", "2",
+                        "--override-kv", "llama.context_length=int:1000000000") as server:
+                def contexts():
+                    models = json.load(urllib.request.urlopen(server.url + "/v1/models"))["data"]
+                    return {model["id"]: model["meta"]["n_ctx"] for model in models if model["status"]["value"] == "loaded"}
+
+                first = None
+                for name in "abab":
+                    answer = json.load(post(server.url, "/v1/completions", {"model": name, "prompt": "Hello", "max_tokens": 2}))
+                    self.assertEqual(answer["model"], name)
+                    self.assertIn(name, contexts())
+                    first = first or contexts()[name]
+                    # Others on the machine give memory back and take it meanwhile.
+                    self.assertLess(sum(contexts().values()), 1.5 * first)
+
     def test_sigterm_lets_answers_end(self):
         with Server(GLINT) as server:
             answers = []

@@ -27,8 +27,9 @@ class ModelsTest : public testing::Test {
   void start(int n_loaded, int n_fitting = 10, std::chrono::milliseconds idle = {}) {
     std::vector<ModelEntry> entries;
     for (const char* name : {"a", "b", "c"}) entries.push_back({.names = {name}, .file_bytes = 7, .modified = 5});
-    const auto load = [this, n_fitting](const ModelEntry& entry, const std::atomic<bool>&) -> std::shared_ptr<Service> {
+    const auto load = [this, n_fitting](const ModelEntry& entry, bool has_others, const std::atomic<bool>&) -> std::shared_ptr<Service> {
       ++n_loads_;
+      EXPECT_EQ(has_others, n_alive_ > 0);
       if (entry.names[0] == broken_) fail("the file is broken");
       if (n_alive_ >= n_fitting) throw OutOfMemory("no room");
       ++n_alive_;

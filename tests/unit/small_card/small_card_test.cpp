@@ -63,6 +63,14 @@ TEST_F(SmallCard, ContextIsChosenToFit) {
   const int n_ctx = open(options("cuda")).n_ctx();
   EXPECT_GE(n_ctx, set.n_ctx);
   EXPECT_LT(n_ctx, set.n_ctx * 11 / 10);  // buffers come in whole pieces
+  EngineOptions beside = options("cuda");
+  beside.least_ctx = n_ctx;
+  EXPECT_EQ(open(beside).n_ctx(), n_ctx);
+  beside.least_ctx = n_ctx + MemoryPlanner::kContextStep;
+  EXPECT_THROW(open(beside), OutOfMemory);
+  emulated_set_memory(kOrdinary);
+  beside.least_ctx = 1 << 30;  // more than it was trained for
+  EXPECT_GT(open(beside).n_ctx(), n_ctx);
 }
 
 TEST_F(SmallCard, AutoLeavesExpertsInHostMemoryWhereThatMakesItFit) {
