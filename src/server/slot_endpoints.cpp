@@ -135,6 +135,8 @@ Reply act(Service& service, const HttpRequest& http) {
   if (!service.options().show_slots) throw ApiError::disabled("/slots is switched off; start with --slots");
   SlotTask task{.slot = read_number(service, http.path_tail)};
   task.ids = service.slots().text(task.slot);
+  // The last id of an answer that filled the context has no place in it.
+  task.ids.resize(std::min(task.ids.size(), static_cast<size_t>(service.engine().n_ctx())));
   const std::string action(query_value(http.query, "action").value_or(""));
   if (action == "erase") return erase(service, http, task);
   if (action != "save" && action != "restore") throw ApiError::invalid("action: expected save, restore or erase");

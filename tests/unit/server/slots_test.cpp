@@ -176,6 +176,16 @@ TEST_F(SlotFilesTest, SavingComputesWhatTheCacheHasLost) {
   EXPECT_EQ(ask_json(*open(), act("0", "restore", name("x")))["n_restored"], 160);
 }
 
+TEST_F(SlotFilesTest, ATextThatFilledTheContext) {
+  const std::shared_ptr<Service> service = open();
+  Json body = completion();
+  body["n_predict"] = -1;
+  ask_json(*service, post("/completion", body));
+  EXPECT_EQ(ask_json(*service, get("/slots"))[0]["n_tokens"], 513);
+  EXPECT_EQ(ask_json(*service, act("0", "save", name("x")))["n_saved"], 512);
+  EXPECT_EQ(ask_json(*service, act("1", "restore", name("x")))["n_restored"], 512);
+}
+
 TEST_F(SlotFilesTest, FilesThatAreNotWhatTheyShouldBe) {
   const std::shared_ptr<Service> service = open();
   ask_json(*service, post("/completion", completion()));
