@@ -75,8 +75,17 @@ Reply save(Service& service, const HttpRequest& http, const SlotTask& task) {
     throw ApiError::invalid(fmt::format("slot {} has worked on nothing that could be saved", task.slot));
   check_slot_file_place(task.path);
   return run(service, http, CacheTask::kSave, task, [&service, task](const Finish& finish, double milliseconds) {
+    if (finish.n_stored == 0) {
+      throw ApiError::unavailable(fmt::format(
+          "{}: none of its pages could be kept: --prefix-store-mib is too small for one, or the disk is full",
+          task.name));
+    }
     const auto ids = std::span(task.ids).first(static_cast<size_t>(finish.n_stored));
-    write_slot_file(task.path, service.batch().fingerprint(), ids);
+    try {
+      write_slot_file(task.path, service.batch().fingerprint(), ids);
+    } catch (const Error& error) {  // of the disk, not of the request
+      throw ApiError::internal(error.what());
+    }
     return Json({{"id_slot", task.slot},
                  {"filename", task.name},
                  {"n_saved", finish.n_stored},

@@ -5,6 +5,7 @@
 #include "server/slots.h"
 
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -85,8 +86,8 @@ class SlotFilesTest : public testing::Test {
   }
   std::string path(const std::string& file) const { return folder_ + "/" + file; }
 
-  std::string folder_ =
-      testing::TempDir() + "glint_slots_" + testing::UnitTest::GetInstance()->current_test_info()->name();
+  std::string folder_ = fmt::format("{}glint_slots_{}_{}", testing::TempDir(), getpid(),
+                                    testing::UnitTest::GetInstance()->current_test_info()->name());
 };
 
 TEST_F(SlotFilesTest, ASavedTextIsCachedInTheNextServer) {
@@ -174,6 +175,22 @@ TEST_F(SlotFilesTest, SavingComputesWhatTheCacheHasLost) {
   fs::resize_file(last_page, 0);
   EXPECT_EQ(ask_json(*service, act("0", "save", name("x")))["n_saved"], 160);
   EXPECT_EQ(ask_json(*open(), act("0", "restore", name("x")))["n_restored"], 160);
+}
+
+TEST_F(SlotFilesTest, AStoreThatIsTooSmall) {
+  ServiceSetup small = setup();
+  small.batch.store.most_bytes = 1000;  // less than a page
+  const std::shared_ptr<Service> service = make_service(small);
+  ask_json(*service, post("/completion", completion()));
+  EXPECT_THAT(error_of(*service, act("0", "save", name("x")), 503), HasSubstr("--prefix-store-mib"));
+  EXPECT_FALSE(fs::exists(path("x")));
+  const std::shared_ptr<Service> gone = open();
+  Json body = completion();
+  body["prompt"] = "Once upon a time";  // no whole page
+  body["n_predict"] = 3;
+  ask_json(*gone, post("/completion", body));
+  fs::remove_all(folder_);
+  EXPECT_THAT(error_of(*gone, act("0", "save", name("x")), 500), HasSubstr("cannot be written"));
 }
 
 TEST_F(SlotFilesTest, ATextThatFilledTheContext) {
