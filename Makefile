@@ -5,7 +5,7 @@ CMAKE_FLAGS ?=
 # A pipe fails with any of its parts.
 SHELL := /bin/bash -o pipefail
 
-.PHONY: run build test check sanitize fuzz format clean
+.PHONY: run build test check sanitize threads fuzz format clean
 
 # CUDA only where a card answers, and for that card alone: a first run on a plain machine stays quick.
 BUILD_CUDA = $(shell nvidia-smi >/dev/null 2>&1 && echo -DGLINT_CUDA=AUTO -DGLINT_CUDA_ARCHITECTURES=native || echo -DGLINT_CUDA=OFF)
@@ -36,6 +36,14 @@ sanitize:
 	@nice ninja -C build-sanitize -j$(JOBS)
 	@ASAN_OPTIONS=allocator_may_return_null=1 ctest --test-dir build-sanitize -j$(JOBS) --output-on-failure --no-tests=error -LE slow
 
+# ThreadSanitizer over what has threads, glint's libraries instrumented all: else it reports what it did not see.
+threads:
+	@tools/setup.sh test
+	@cmake -S . -B build-threads -G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DGLINT_SANITIZE=thread $(CMAKE_FLAGS) >/dev/null
+	@nice ninja -C build-threads -j$(JOBS) test_engine test_server
+	@build-threads/test_engine --gtest_brief=1
+	@build-threads/test_server --gtest_brief=1
+
 # One minute for each parser; `make fuzz SECONDS_EACH=600` for more.
 SECONDS_EACH ?= 60
 fuzz:
@@ -51,4 +59,4 @@ format:
 	@git ls-files "*.h" "*.cpp" "*.cu" "*.cuh" | grep -v tables/ | xargs clang-format -i
 
 clean:
-	@rm -rf build build-test build-sanitize build-fuzz
+	@rm -rf build build-test build-sanitize build-threads build-fuzz
