@@ -56,9 +56,13 @@ class Loops {
 
   /// Whether it stays on any text of this kind.
   bool stays(Machine::Config config, TextKind kind) {
-    if (kind == TextKind::kAny || config == Machine::kDead || machine_.step(config, 'e') != config) return false;
-    const auto known = known_.find(config);
-    return kind >= (known != known_.end() ? known->second : known_[config] = widest(config));
+    if (kind == TextKind::kAny || machine_.step(config, 'e') != config) return false;
+    if (config != last_) {
+      const auto known = known_.find(config);
+      last_kind_ = known != known_.end() ? known->second : known_[config] = widest(config);
+      last_ = config;
+    }
+    return kind >= last_kind_;
   }
 
  private:
@@ -91,6 +95,8 @@ class Loops {
 
   Machine& machine_;
   std::map<Machine::Config, TextKind> known_;
+  Machine::Config last_ = -1;  // that was asked about
+  TextKind last_kind_ = kNone;
 };
 
 }  // namespace
@@ -157,7 +163,10 @@ std::shared_ptr<const TokenSet> TokenSets::make(const Place& place) {
     }
     const bool left = left_place_[node.depth - 1] || (node.depth > 1 && machine_.complete(before));
     const Machine::Config next = machine_.step(before, node.byte);
-    if (next == Machine::kDead && !left) {
+    if (next == Machine::kDead) {
+      for (int32_t at = i; left && at < node.subtree_end; ++at) {  // any of these may go on outside the place
+        if (nodes[at].tokens != nodes[at].tokens_end) open.push_back(at);
+      }
       i = node.subtree_end;
       continue;
     }
@@ -165,7 +174,7 @@ std::shared_ptr<const TokenSet> TokenSets::make(const Place& place) {
     left_place_[node.depth] = left;
     if (node.tokens != node.tokens_end) {
       const bool beyond = clipped && node.depth > static_cast<int32_t>(kHorizon);
-      if (next != Machine::kDead && !beyond) {
+      if (!beyond) {
         for (const int32_t id : trie_->ids(node)) allowed.push_back(id);
       } else {
         open.push_back(i);
