@@ -29,6 +29,7 @@ check:
 	@tools/setup.sh test
 	@python3 tools/check_layers.py
 	@python3 tools/check_style.py
+	@python3 tools/check_known_faults.py
 
 sanitize:
 	@tools/setup.sh test

@@ -7,6 +7,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/printable.h"
+
 namespace glint::app {
 namespace {
 
@@ -36,10 +38,11 @@ int terminal_width() {
 
 void print_log(std::string_view level, const std::string& message) {
   std::fflush(stdout);
+  const std::string line = one_line(message);  // a file's name may hold anything
   if (level.empty()) {
-    fmt::print(stderr, "glint: {}\n", message);
+    fmt::print(stderr, "glint: {}\n", line);
   } else {
-    fmt::print(stderr, "glint: {}: {}\n", level, message);
+    fmt::print(stderr, "glint: {}: {}\n", level, line);
   }
 }
 

@@ -6,11 +6,13 @@
 #include <algorithm>
 #include <chrono>
 #include <fstream>
+#include <functional>
 #include <iostream>
 #include <map>
 
 #include <nlohmann/json.hpp>
 
+#include "base/check.h"
 #include "base/utf8.h"
 #include "grammar/gbnf.h"
 #include "grammar/json_schema.h"
@@ -71,36 +73,61 @@ std::vector<int32_t> tokenize(const std::map<std::string, int32_t>& ids, const s
   return out;
 }
 
-void measure(const std::string& name, Grammar made, double compile_us, const std::shared_ptr<const TokenTrie>& trie,
-             const std::vector<int32_t>& ids) {
-  const auto sets = std::make_shared<TokenSets>(std::make_shared<const Grammar>(std::move(made)), trie);
-  fmt::print("{:<12} {:7} states, compiled in {:8.1f} ms, {} tokens\n", name, sets->grammar()->states.size(),
-             compile_us / 1000, ids.size());
-  for (const char* request : {"first", "second", "third"}) {
-    const auto begin = Clock::now();
-    Matcher matcher(sets);
-    std::vector<uint64_t> mask(matcher.mask_words());
-    std::vector<double> times, accepts;
-    for (const int32_t id : ids) {
-      const auto start = Clock::now();
-      matcher.mask(mask);
-      times.push_back(microseconds_since(start));
-      if ((mask[static_cast<size_t>(id) / 64] >> (id % 64) & 1) == 0) {
-        fmt::print("  not allowed: \"{}\"\n", trie->bytes(id));
-        return;
-      }
-      matcher.accept(id);
-    }
-    const double total = microseconds_since(begin);
-    std::sort(times.begin(), times.end());
-    double sum = 0;
-    for (const double t : times) sum += t;
-    const auto n = static_cast<double>(times.size());
+constexpr int kRounds = 9;
+constexpr size_t kModelVocabulary = 154'880;  // GLM-4.7-Flash's, whose last ids have no text
+
+/// Microseconds a token, of one answer.
+struct Costs {
+  double mean = 0, median = 0, most_of_99 = 0, worst = 0, with_accept = 0;
+};
+
+/// The masks of an answer of these tokens; throws Error if the grammar does not allow one.
+Costs answer(const std::shared_ptr<TokenSets>& sets, const TokenTrie& trie, const std::vector<int32_t>& ids) {
+  const auto begin = Clock::now();
+  Matcher matcher(sets);
+  std::vector<uint64_t> mask(matcher.mask_words());
+  std::vector<double> times;
+  for (const int32_t id : ids) {
+    const auto start = Clock::now();
+    matcher.mask(mask);
+    times.push_back(microseconds_since(start));
+    if ((mask[static_cast<size_t>(id) / 64] >> (id % 64) & 1) == 0) fail("not allowed: \"{}\"", trie.bytes(id));
+    matcher.accept(id);
+  }
+  const auto n = static_cast<double>(times.size());
+  Costs costs{.with_accept = microseconds_since(begin) / n};
+  std::sort(times.begin(), times.end());
+  for (const double time : times) costs.mean += time / n;
+  costs.median = times[times.size() / 2];
+  costs.most_of_99 = times[times.size() * 99 / 100];
+  costs.worst = times.back();
+  return costs;
+}
+
+/// Of several rounds, each from nothing: the one that the machine disturbed least.
+void measure(const std::string& name, const std::function<Grammar()>& make,
+             const std::shared_ptr<const TokenTrie>& trie, const std::vector<int32_t>& ids) {
+  double compile_us = 1e300;
+  Costs first{.mean = 1e300}, later{.mean = 1e300};
+  const auto keep = [](Costs& best, const Costs& costs) {
+    if (costs.mean < best.mean) best = costs;
+  };
+  size_t n_states = 0;
+  for (int round = 0; round < kRounds; ++round) {
+    const auto start = Clock::now();
+    Grammar made = make();
+    compile_us = std::min(compile_us, microseconds_since(start));
+    n_states = made.states.size();
+    const auto sets = std::make_shared<TokenSets>(std::make_shared<const Grammar>(std::move(made)), trie);
+    keep(first, answer(sets, *trie, ids));
+    keep(later, answer(sets, *trie, ids));
+  }
+  fmt::print("{:<12} {:7} states, compiled in {:.2f} ms, {} tokens\n", name, n_states, compile_us / 1000, ids.size());
+  for (const auto& [request, costs] : {std::pair("first", first), std::pair("later", later)}) {
     fmt::print(
-        "  {:<7} request: mask mean {:7.1f} us, median {:6.1f}, 99 % {:7.1f}, worst {:7.1f}; with accept {:7.1f} us a "
-        "token{}\n",
-        request, sum / n, times[times.size() / 2], times[times.size() * 99 / 100], times.back(), total / n,
-        matcher.is_complete() ? "" : " (not complete)");
+        "  {} request: mask mean {:6.1f} us, median {:6.1f}, 99 % {:7.1f}, worst {:7.1f}; with accept {:6.1f} us a "
+        "token\n",
+        request, costs.mean, costs.median, costs.most_of_99, costs.worst, costs.with_accept);
   }
 }
 
@@ -130,22 +157,22 @@ int main(int argc, char** argv) {
     std::cerr << "usage: grammar_bench TOKENIZER_JSON\n";
     return 1;
   }
-  const std::vector<std::string> tokens = read_vocabulary(argv[1]);
+  std::vector<std::string> tokens = read_vocabulary(argv[1]);
+  tokens.resize(std::max(tokens.size(), kModelVocabulary));
   const std::vector<std::string_view> views(tokens.begin(), tokens.end());
   std::map<std::string, int32_t> ids;
   for (size_t i = 0; i < tokens.size(); ++i) {
     if (!tokens[i].empty()) ids.emplace(tokens[i], static_cast<int32_t>(i));
   }
   const int32_t end = static_cast<int32_t>(tokens.size()) - 1;
-  auto start = Clock::now();
+  const auto start = Clock::now();
   const auto trie = std::make_shared<const TokenTrie>(views, std::span(&end, 1));
   fmt::print("{} tokens, {} nodes, longest {}, made in {:.1f} ms\n", tokens.size(), trie->nodes().size(),
              trie->longest(), microseconds_since(start) / 1000);
 
   const auto run_schema = [&](const char* name, const std::string& schema, const std::string& text) {
-    start = Clock::now();
-    CompiledSchema compiled = compile_json_schema_text(schema);
-    measure(name, std::move(compiled.grammar), microseconds_since(start), trie, tokenize(ids, text));
+    measure(
+        name, [&] { return compile_json_schema_text(schema).grammar; }, trie, tokenize(ids, text));
   };
   run_schema("person", kPerson, kPersonText);
   run_schema("any object", R"({"type":"object"})", kPersonText);
@@ -159,18 +186,17 @@ int main(int argc, char** argv) {
   std::string numbers = "[";
   for (int i = 0; i < 300; ++i) numbers += (i > 0 ? ", " : "") + std::to_string(i * 37 % 1000) + ".5";
   run_schema("numbers", R"({"type":"array","items":{"type":"number"},"minItems":10,"maxItems":1000})", numbers + "]");
-  start = Clock::now();
-  Grammar gbnf = compile_gbnf(R"(root ::= object
+  constexpr const char* kGbnf = R"(root ::= object
 value ::= object | array | string | number | ("true" | "false" | "null") ws
 object ::= "{" ws ( string ":" ws value ("," ws string ":" ws value)* )? "}" ws
 array ::= "[" ws ( value ("," ws value)* )? "]" ws
 string ::= "\"" ( [^"\\\x7F\x00-\x1F] | "\\" (["\\bfnrt] | "u" [0-9a-fA-F]{4}) )* "\"" ws
 number ::= ("-"? ([0-9] | [1-9] [0-9]{0,15})) ("." [0-9]+)? ([eE] [-+]? [0-9] [1-9]{0,15})? ws
 ws ::= | " " | "\n" [ \t]{0,20}
-)");
-  measure("GBNF json", std::move(gbnf), microseconds_since(start), trie, tokenize(ids, kPersonText));
-  start = Clock::now();
-  Grammar regex = compile_regex("[A-Z][a-z]+( [A-Za-z][a-z']*)*\\.");
-  measure("regex", std::move(regex), microseconds_since(start), trie,
-          tokenize(ids, "The quick brown fox jumps over the lazy dog and goes home."));
+)";
+  measure(
+      "GBNF json", [&] { return compile_gbnf(kGbnf); }, trie, tokenize(ids, kPersonText));
+  measure(
+      "regex", [] { return compile_regex("[A-Z][a-z]+( [A-Za-z][a-z']*)*\\."); }, trie,
+      tokenize(ids, "The quick brown fox jumps over the lazy dog and goes home."));
 }

@@ -31,7 +31,9 @@ set_tests_properties(integration.smollm2 integration.jinja_differential integrat
 glint_script_test(serve serve_test.py $<TARGET_FILE:glint>)
 glint_script_test(clients ../clients/clients_test.py $<TARGET_FILE:glint>)
 glint_script_test(openapi openapi_test.py $<TARGET_FILE:glint>)
-set_tests_properties(integration.serve integration.clients integration.openapi PROPERTIES LABELS slow)
+# `soak_test.py GLINT 7200 16` is the long run.
+glint_script_test(soak soak_test.py $<TARGET_FILE:glint>)
+set_tests_properties(integration.serve integration.clients integration.openapi integration.soak PROPERTIES LABELS slow)
 # Of a build for Hopper, which the compiler's fault is known for.
 if(GLINT_HAS_CUDA AND GLINT_CUDA_ARCHITECTURES MATCHES "90")
   glint_script_test(cuda_sass ../../tools/check_sass.py ${CMAKE_BINARY_DIR})

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Checks style that clang-format does not: SPDX lines, file and function length, forbidden file names, TODO, machine
-paths and registry hosts, tabs and trailing blanks. Generated tables (tensor/tables) are exempt from length.
+paths and registry hosts, tabs and trailing blanks, comments that name a test which is not there. Generated tables
+(tensor/tables) are exempt from length.
 Run by `make test`; prints every breach as file:line and exits 1."""
 import re
 import statistics
@@ -18,6 +19,7 @@ FORBIDDEN_TEXT = [
     (re.compile(r"/work/|/root/|\.pyenv"), "path of a machine"),
     (re.compile(r"https?://[^\s\"')]*(pypi|debian\.org|files\.pythonhosted)"), "registry host"),
 ]
+TEST_PATH = re.compile(r"\btests/[\w/*-]+\.(?:cpp|py|c|sh|h)\b")
 
 
 def function_lengths(lines):
@@ -55,6 +57,9 @@ def main():
                 for pattern, why in FORBIDDEN_TEXT:
                     if pattern.search(line):
                         problems.append(f"{name}:{number}: {why}")
+            for test in TEST_PATH.findall(line) if path.suffix in CODE | {".md"} else []:
+                if not any(ROOT.glob(test)):
+                    problems.append(f"{name}:{number}: there is no {test}")
             if path.suffix != ".md" and line != line.rstrip():
                 problems.append(f"{name}:{number}: trailing blanks")
             if "\t" in line and path.suffix in CODE:

@@ -13,4 +13,7 @@ namespace glint {
 /// `text` with everything but printable ASCII written as \xNN, cut after `limit` input bytes ("... (65535 bytes)").
 std::string printable(std::string_view text, size_t limit = 100);
 
+/// A whole message as one line: control characters and what is no UTF-8 written as \xNN, everything else as it is.
+std::string one_line(std::string_view text);
+
 }  // namespace glint

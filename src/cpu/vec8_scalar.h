@@ -3,7 +3,7 @@
 // Eight floats in plain C++: what Avx2Vec8 (vec8_avx2.h) does in one instruction, lane by lane and with the same
 // rounding, NaN and signed-zero behaviour. Kernels are written once over either, which is why the scalar and the AVX2
 // paths give the same bits. Slow where the machine has no fused multiply-add, but exact.
-// Tested by tests/unit/cpu/vec8_test.cpp.
+// Tested by tests/unit/cpu/kernels_test.cpp.
 #pragma once
 
 #include <bit>

@@ -3,7 +3,7 @@
 // A mixture-of-experts block in few launches: the router with its choice; the shared expert; the chosen experts' gated
 // halves; their second halves with the weighted sum. Up to kMatvecTokens tokens every slot reads its own expert's
 // weights (matvec.cu); above, slots are sorted by expert on the card (matmul.cu). Bits are the same either way. Tested
-// by tests/unit/cuda/blocks_test.cpp against the default body.
+// by tests/unit/cuda/op_cases_test.cpp against the default body.
 #pragma once
 
 #include "backend/blocks.h"

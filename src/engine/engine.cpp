@@ -9,6 +9,14 @@
 #include "model/arch/arch.h"
 
 namespace glint {
+namespace {
+
+Finding no_end_of_text() {
+  return {FindingLevel::kWarning, "no token of the vocabulary ends an answer: each runs to its limit or the end of the context",
+          "--override-kv tokenizer.ggml.eos_token_id=int:ID"};
+}
+
+}  // namespace
 
 struct Engine::Impl {
   Impl(gguf::File opened, const EngineOptions& requested) : file(std::move(opened)) {
@@ -22,6 +30,7 @@ struct Engine::Impl {
     if (options.on_plan) options.on_plan(plan);
     model = load_model(file, *backend,
                        {.progress = options.on_load, .host = host.get(), .ffn_on_host = plan.decoder.ffn_on_host});
+    if (tokenizer && tokenizer->vocab().end_of_generation().empty()) model.findings.push_back(no_end_of_text());
     decoder.emplace(model, *backend, plan.decoder, host.get());
     decoder->warm_up();
     cached_ids.resize(static_cast<size_t>(options.n_sequences));

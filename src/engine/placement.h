@@ -2,7 +2,7 @@
 //
 // Where a model will run and how long its context will be: what the user set is kept or refused with the smallest
 // change that would do, and what was left open is chosen to fit the memory that is free. Before any weight is read.
-// Called by engine.cpp and `inspect --plan`. Tested by tests/unit/engine/placement_test.cpp.
+// Called by engine.cpp and `inspect --plan`. Tested by tests/unit/small_card/small_card_test.cpp.
 #pragma once
 
 #include <memory>

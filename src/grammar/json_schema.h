@@ -19,7 +19,8 @@
 namespace glint::grammar {
 
 struct JsonSchemaOptions {
-  /// Refuse what cannot be enforced. Otherwise it is left out and named in the warnings.
+  /// Refuse what cannot be enforced. Otherwise it is left out and named in the warnings. A schema with "x-strict": false
+  /// at its root is never strict.
   bool strict = true;
   /// Allow properties and items that the schema permits only by not mentioning them, as the standard says. Otherwise
   /// an object that declares properties has those and no others unless additionalProperties says so: the output is

@@ -104,9 +104,14 @@ std::string resolve_uri(std::string_view base, std::string_view reference) {
   return join(from.scheme, from.authority, without_dots(merged), to.query);
 }
 
-SchemaDocument::SchemaDocument(const Json& root, const JsonSchemaOptions& options) : root_(root), options_(options) {
+SchemaDocument::SchemaDocument(const Json& root, const JsonSchemaOptions& options)
+    : root_(root), options_(options), strict_(options.strict) {
   base_[&root_] = "";
   index();
+  const auto strict = root.is_object() ? root.find("x-strict") : root.end();
+  if (strict == root.end()) return;
+  if (!strict->is_boolean()) refuse(&*strict, "expected true or false");
+  strict_ = strict_ && strict->get<bool>();
 }
 
 void SchemaDocument::index() {
@@ -246,7 +251,7 @@ void SchemaDocument::refuse(const Json* part, std::string_view problem) const {
 }
 
 void SchemaDocument::unsupported(const Json* part, std::string_view problem, std::vector<std::string>& warnings) const {
-  if (options_.strict) refuse(part, problem);
+  if (strict_) refuse(part, problem);
   constexpr size_t kMaxWarnings = 100;
   std::string warning = fmt::format("schema {}: {}; ignored", printable(pointer(part), 300), problem);
   const bool known = std::find(warnings.begin(), warnings.end(), warning) != warnings.end();

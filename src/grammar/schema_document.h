@@ -56,6 +56,7 @@ class SchemaDocument {
 
   const Json& root_;
   const JsonSchemaOptions& options_;
+  bool strict_;  // unless the root says "x-strict": false
   std::unordered_map<const Json*, Place> places_;
   std::unordered_map<const Json*, std::string> base_;  // of resources: absolute or relative URI without fragment
   std::map<std::string, const Json*> by_uri_;          // "uri" or "uri#anchor"

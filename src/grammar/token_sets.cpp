@@ -2,6 +2,8 @@
 #include "grammar/token_sets.h"
 
 #include <algorithm>
+#include <map>
+#include <optional>
 
 #include "base/check.h"
 
@@ -46,6 +48,56 @@ std::vector<TrieNode> paths_to(std::span<const TrieNode> nodes, const std::vecto
   while (!path.empty()) leave();
   return part;
 }
+
+/// The text that leaves a machine where it is; asked often, about few configurations.
+class Loops {
+ public:
+  explicit Loops(Machine& machine) : machine_(machine) {}
+
+  /// Whether it stays on any text of this kind.
+  bool stays(Machine::Config config, TextKind kind) {
+    if (kind == TextKind::kAny || machine_.step(config, 'e') != config) return false;
+    if (config != last_) {
+      const auto known = known_.find(config);
+      last_kind_ = known != known_.end() ? known->second : known_[config] = widest(config);
+      last_ = config;
+    }
+    return kind >= last_kind_;
+  }
+
+ private:
+  /// The widest kind on which it stays, or kNone.
+  TextKind widest(Machine::Config config) {
+    if (stays_on_plain_text(config)) return TextKind::kPlain;
+    for (uint8_t byte = 'a'; byte <= 'z'; ++byte) {
+      if (machine_.step(config, byte) != config) return kNone;
+    }
+    return TextKind::kSmallLetters;
+  }
+
+  bool stays_on_plain_text(Machine::Config config) {
+    std::vector<std::pair<Machine::Config, CharacterRest>> seen = {{config, {}}};
+    for (size_t i = 0; i < seen.size(); ++i) {
+      const auto [from, rest] = seen[i];
+      for (int byte = 0; byte < 256; ++byte) {
+        const std::optional<CharacterRest> after = plain_text_after(rest, static_cast<uint8_t>(byte));
+        if (!after) continue;
+        const Machine::Config next = machine_.step(from, static_cast<uint8_t>(byte));
+        if (next == Machine::kDead || (after->n == 0 && next != config)) return false;
+        const std::pair state(next, *after);
+        if (std::find(seen.begin(), seen.end(), state) == seen.end()) seen.push_back(state);
+      }
+    }
+    return true;
+  }
+
+  static constexpr auto kNone = static_cast<TextKind>(255);  // above every kind
+
+  Machine& machine_;
+  std::map<Machine::Config, TextKind> known_;
+  Machine::Config last_ = -1;  // that was asked about
+  TextKind last_kind_ = kNone;
+};
 
 }  // namespace
 
@@ -97,14 +149,24 @@ std::shared_ptr<const TokenSet> TokenSets::make(const Place& place) {
   // Every round of a counted call reads a byte at least, so counts beyond the horizon are not met within it.
   const bool clipped = place.rule >= 0 && (place.min_left == kHorizon || place.max_left == kUnbounded);
   std::vector<int32_t> allowed, open;
+  Loops loops(machine_);
   path_[0] = start;
   left_place_[0] = false;  // whether the path may have left the place before its last byte
   for (int32_t i = 1; i < n_nodes;) {
     const TrieNode& node = nodes[i];
     const Machine::Config before = path_[node.depth - 1];
+    if (!(clipped && node.deepest > kHorizon) && loops.stays(before, node.kind)) {
+      const std::span<const int32_t> ids = trie_->ids_below(node);
+      allowed.insert(allowed.end(), ids.begin(), ids.end());
+      i = node.subtree_end;
+      continue;
+    }
     const bool left = left_place_[node.depth - 1] || (node.depth > 1 && machine_.complete(before));
     const Machine::Config next = machine_.step(before, node.byte);
-    if (next == Machine::kDead && !left) {
+    if (next == Machine::kDead) {
+      for (int32_t at = i; left && at < node.subtree_end; ++at) {  // any of these may go on outside the place
+        if (nodes[at].tokens != nodes[at].tokens_end) open.push_back(at);
+      }
       i = node.subtree_end;
       continue;
     }
@@ -112,7 +174,7 @@ std::shared_ptr<const TokenSet> TokenSets::make(const Place& place) {
     left_place_[node.depth] = left;
     if (node.tokens != node.tokens_end) {
       const bool beyond = clipped && node.depth > static_cast<int32_t>(kHorizon);
-      if (next != Machine::kDead && !beyond) {
+      if (!beyond) {
         for (const int32_t id : trie_->ids(node)) allowed.push_back(id);
       } else {
         open.push_back(i);

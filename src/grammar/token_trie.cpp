@@ -2,6 +2,8 @@
 #include "grammar/token_trie.h"
 
 #include <algorithm>
+#include <limits>
+#include <optional>
 
 #include "base/check.h"
 
@@ -45,6 +47,35 @@ TokenTrie::TokenTrie(std::span<const std::string_view> tokens, std::span<const i
     nodes_[path.back()].tokens_end = static_cast<int32_t>(i) + 1;
   }
   for (const int32_t node : path) nodes_[node].subtree_end = static_cast<int32_t>(nodes_.size());
+  find_kinds();
+}
+
+void TokenTrie::find_kinds() {
+  struct Read {
+    int32_t parent = 0;
+    std::optional<CharacterRest> before, after;  // this node's byte, from the beginning of its tokens
+  };
+  std::vector<Read> reads(nodes_.size());
+  reads[0].after = CharacterRest{};
+  std::vector<int32_t> path(static_cast<size_t>(longest_) + 1, 0);
+  for (size_t i = 1; i < nodes_.size(); ++i) {
+    TrieNode& node = nodes_[i];
+    path[node.depth] = static_cast<int32_t>(i);
+    Read& read = reads[i];
+    read.parent = path[node.depth - 1];
+    read.before = reads[read.parent].after;
+    if (read.before) read.after = plain_text_after(*read.before, node.byte);
+    if (read.after) node.kind = is_small_letter(node.byte) ? TextKind::kSmallLetters : TextKind::kPlain;
+    node.deepest = static_cast<uint16_t>(std::min<int32_t>(node.depth, std::numeric_limits<uint16_t>::max()));
+  }
+  for (size_t i = nodes_.size() - 1; i > 0; --i) {  // children before their parents
+    TrieNode& node = nodes_[i];
+    TrieNode& parent = nodes_[reads[i].parent];
+    parent.kind = std::min(parent.kind, node.kind);
+    parent.deepest = std::max(parent.deepest, node.deepest);
+    if (reads[i].before && reads[i].before->n > 0)
+      node.kind = TextKind::kAny;  // read from here, it begins amid a character
+  }
 }
 
 std::string_view TokenTrie::bytes(int32_t id) const {

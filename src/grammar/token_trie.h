@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "grammar/plain_text.h"
+
 namespace glint::grammar {
 
 /// Nodes in preorder; node 0 is the empty prefix. A node's subtree is [node, subtree_end).
@@ -19,6 +21,9 @@ struct TrieNode {
   int32_t tokens = 0, tokens_end = 0;  // into TokenTrie::ids: tokens that end here
   int32_t depth = 0;                   // bytes of the prefix, this one included
   uint8_t byte = 0;
+  TextKind kind =
+      TextKind::kAny;    // of all tokens of the subtree, read from this byte on; the last character may be cut
+  uint16_t deepest = 0;  // depth of the subtree's deepest node, 65,535 for what is deeper
 };
 
 class TokenTrie {
@@ -33,6 +38,10 @@ class TokenTrie {
   std::span<const int32_t> ids(const TrieNode& node) const {
     return {ids_.data() + node.tokens, ids_.data() + node.tokens_end};
   }
+  /// Of the tokens of a node's whole subtree.
+  std::span<const int32_t> ids_below(const TrieNode& node) const {
+    return {ids_.data() + node.tokens, ids_.data() + nodes_[node.subtree_end - 1].tokens_end};
+  }
   std::string_view bytes(int32_t id) const;
   std::span<const int32_t> end_ids() const { return end_ids_; }
   bool is_end(int32_t id) const;
@@ -40,6 +49,8 @@ class TokenTrie {
   int32_t longest() const { return longest_; }
 
  private:
+  void find_kinds();
+
   std::vector<TrieNode> nodes_;
   std::vector<int32_t> ids_;     // in the order of their bytes
   std::vector<char> bytes_;      // of all tokens

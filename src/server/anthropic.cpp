@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Anthropic's /v1/messages and /v1/messages/count_tokens: the answer as content blocks, whole or as events.
-// Tested by tests/unit/server/anthropic_test.cpp and tests/clients/anthropic_test.py.
+// Tested by tests/unit/server/anthropic_test.cpp and tests/clients/clients_test.py.
 #include "server/anthropic_messages.h"
 #include "server/answer_reply.h"
 #include "server/chat_fields.h"

@@ -95,6 +95,7 @@ Json translate_tools(const Json& tools) {
     Json function = {{"name", name}};
     if (const std::string* description = fields.string("description")) function["description"] = *description;
     function["parameters"] = *schema;
+    if (fields.boolean("strict").value_or(false)) function["strict"] = true;
     translated.push_back({{"type", "function"}, {"function", std::move(function)}});
   }
   return translated;
@@ -112,6 +113,17 @@ void translate_tool_choice(const Fields& choice, Json& body) {
     choice.refuse("type", "auto, any, tool or none");
   }
   if (choice.boolean("disable_parallel_tool_use").value_or(false)) body["parallel_tool_calls"] = false;
+}
+
+void translate_output(const Fields& output, Json& body) {
+  if (const std::string* effort = output.string("effort")) body["reasoning_effort"] = *effort;
+  const Json* format = output.object("format");
+  if (format == nullptr) return;
+  const Fields fields(*format, "output_config.format.");
+  if (fields.required_string("type") != "json_schema") fields.refuse("type", "json_schema");
+  const Json* schema = fields.object("schema");
+  if (schema == nullptr) fields.refuse("schema", "an object");
+  body["response_format"] = {{"type", "json_schema"}, {"json_schema", {{"schema", *schema}}}};
 }
 
 }  // namespace
@@ -138,6 +150,7 @@ Json translate_anthropic(const Fields& fields) {
       body["reasoning_budget"] = *budget;
     }
   }
+  if (const Json* output = fields.object("output_config")) translate_output(Fields(*output, "output_config."), body);
   return body;
 }
 

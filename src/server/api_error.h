@@ -2,7 +2,7 @@
 //
 // What is wrong with a request, and how each API says so. Handlers throw ApiError (or glint::Error, which counts as a
 // fault of the request); server/router turns it into the shape of the API that the path belongs to.
-// Tested by tests/unit/server/router_test.cpp.
+// Tested by tests/unit/server/application_test.cpp.
 #pragma once
 
 #include <string>

@@ -21,8 +21,9 @@ constexpr std::initializer_list<const char*> kSupported = {
     "n_predict", "num_predict", "stop", "stop_sequences", "n", "n_cmpl", "logprobs", "top_logprobs", "n_probs", "stream",
     "stream_options", "ignore_eos", "samplers", "dry_sequence_breakers", "logit_bias", "chat_template_kwargs",
     "reasoning_effort", "thinking", "think", "reasoning_budget", "thinking_budget_tokens", "reasoning_format", "tools",
-    "tool_choice", "parallel_tool_calls", "response_format", "format", "json_schema", "grammar", "regex", "echo",
-    "query", "documents", "texts", "top_n", "return_documents", "return_text", "filename", "id_slot", "return_tokens", "add_generation_prompt", "options", "raw"};
+    "tool_choice", "parallel_tool_calls", "response_format", "output_config", "format", "json_schema", "grammar",
+    "regex", "echo", "query", "documents", "texts", "top_n", "return_documents", "return_text", "filename", "id_slot",
+    "return_tokens", "add_generation_prompt", "options", "raw"};
 
 Json describe_fields() {
   Json fields = Json::object();

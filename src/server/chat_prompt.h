@@ -3,7 +3,7 @@
 // A chat as every API's endpoint hands it on, and its way to token ids. Messages and tools have OpenAI's form whatever
 // API they came by. Text that users and tools wrote never becomes control tokens; calls that this server handed out become
 // the very tokens that the model wrote.
-// Tested by tests/unit/server/chat_prompt_test.cpp.
+// Tested by tests/unit/server/text_endpoints_test.cpp.
 #pragma once
 
 #include <cstdint>

@@ -2,7 +2,7 @@
 //
 // Typed, bounded reading of a request's members. A member that is absent or null is not there; one of another type or out
 // of range is an ApiError (400) that names it. What nobody asked for is known at the end, and told to the client.
-// Tested by tests/unit/server/fields_test.cpp.
+// Tested by tests/unit/server/json_test.cpp.
 #pragma once
 
 #include <cstdint>

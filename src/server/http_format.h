@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The text forms of HTTP/1.1 that a server writes: heads and chunks; and the percent encoding that it reads.
-// Called by server/http_connection. Tested by tests/unit/server/http_format_test.cpp.
+// Called by server/http_connection. Tested by tests/unit/server/application_test.cpp.
 #pragma once
 
 #include <optional>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // llama.cpp's /infill: text between a prefix and a suffix, for editors, by the vocabulary's own tokens for it.
-// Tested by tests/unit/server/infill_test.cpp.
+// Tested by tests/unit/server/ollama_test.cpp.
 #include "server/endpoints.h"
 #include "server/native_completion.h"
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Ollama's /api/chat and /api/generate: lines of JSON, durations in nanoseconds, settings under "options".
-// Tested by tests/unit/server/ollama_test.cpp and tests/clients/ollama_test.py.
+// Tested by tests/unit/server/ollama_test.cpp and tests/clients/clients_test.py.
 #include <array>
 
 #include "server/answer_reply.h"
 #include "server/chat_fields.h"
+#include "server/constraint_fields.h"
 #include "server/endpoints.h"
 #include "server/iso_time.h"
 #include "server/settings.h"
@@ -93,6 +94,7 @@ class OllamaWriter final : public Writer {
 Json translate_settings(const Fields& fields) {
   Json body = Json::object();
   if (const Json* options = fields.object("options")) {
+    Fields(*options, "options.").count("num_predict", -2);  // is refused by the name that it came by
     for (const auto& [name, value] : options->items()) {
       body[name == "num_predict" ? "n_predict" : name] = value;
     }
@@ -203,6 +205,7 @@ Reply generate(Service& service, const HttpRequest& http) {
     const Fields settings(body, "options.");
     Request request = read_request(settings, service, {"n_predict"});
     request.ids = read_prompt(*prompt, service, "prompt");
+    request.output.constraint = read_constraint(settings, service, {}, ThinkingStart::kNone);
     return answer_lines(service, http, fields, settings, std::move(request), {.is_raw = true}, false);
   }
   body["messages"] = Json::array();

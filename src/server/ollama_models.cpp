@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What Ollama's clients ask about models: /api/tags, /api/ps, /api/show, /api/version.
-// Tested by tests/unit/server/ollama_test.cpp and tests/clients/ollama_test.py.
+// Tested by tests/unit/server/ollama_test.cpp and tests/clients/clients_test.py.
 #include <ctime>
 
 #include "base/sha256.h"

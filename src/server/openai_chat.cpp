@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // OpenAI's /v1/chat/completions, with llama.cpp's further members.
-// Tested by tests/unit/server/openai_chat_test.cpp and tests/clients/openai_test.py.
+// Tested by tests/unit/server/openai_chat_test.cpp and tests/clients/clients_test.py.
 #include "server/answer_json.h"
 #include "server/answer_reply.h"
 #include "server/chat_fields.h"
@@ -92,9 +92,10 @@ class ChatWriter final : public OpenAiStream {
 
 int read_logprobs(const Fields& fields) {
   const std::optional<int> top = fields.count("top_logprobs", 0, kMostLogprobs);
-  if (fields.boolean("logprobs").value_or(false)) return top.value_or(0);
+  const int n_probs = fields.count("n_probs", 0, kMostLogprobs).value_or(0);
+  if (fields.boolean("logprobs").value_or(false)) return top.value_or(n_probs);
   if (top && *top > 0) throw ApiError::invalid("top_logprobs: needs \"logprobs\": true");
-  return fields.count("n_probs", 0, kMostLogprobs).value_or(0) > 0 ? *fields.count("n_probs", 0, kMostLogprobs) : -1;
+  return n_probs > 0 ? n_probs : -1;
 }
 
 Reply chat_completions(Service& service, const HttpRequest& http) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // OpenAI's /v1/completions: text behind text, without a chat.
-// Tested by tests/unit/server/completions_test.cpp and tests/clients/openai_test.py.
+// Tested by tests/unit/server/completions_test.cpp and tests/clients/clients_test.py.
 #include "base/utf8.h"
 #include "server/answer_json.h"
 #include "server/constraint_fields.h"

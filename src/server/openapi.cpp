@@ -128,9 +128,13 @@ Json anthropic(bool is_count) {
                                 {"id", text()}, {"name", text()}, {"input", object()}, {"tool_use_id", text()}, {"content", parts()}}, {"type"});
   const Json message = schema_of({{"role", words({"user", "assistant"})}, {"content", one_of({text(), list(block)})}}, {"role", "content"});
   Json properties = {{"model", text()}, {"messages", list(message)}, {"system", parts()}, {"max_tokens", count(1)}, {"stream", flag()},
-                     {"temperature", number()}, {"top_p", number()}, {"top_k", of_type("integer")}, {"stop_sequences", list(text())},
+                     {"temperature", number()}, {"top_p", number()}, {"top_k", of_type("integer")}, {"seed", of_type("integer")},
+                     {"stop_sequences", list(text())},
+                     {"output_config", schema_of({{"effort", text()},
+                                                  {"format", schema_of({{"type", words({"json_schema"})}, {"schema", object()}}, {"type", "schema"})}})},
                      {"thinking", schema_of({{"type", words({"enabled", "disabled"})}, {"budget_tokens", count(1)}}, {"type"})},
-                     {"tools", list(schema_of({{"name", text()}, {"description", text()}, {"input_schema", object()}}, {"name", "input_schema"}))},
+                     {"tools", list(schema_of({{"name", text()}, {"description", text()}, {"input_schema", object()}, {"strict", flag()}},
+                                              {"name", "input_schema"}))},
                      {"tool_choice", schema_of({{"type", words({"auto", "any", "tool", "none"})}, {"name", text()}}, {"type"})}};
   Json schema = schema_of(std::move(properties), {"messages"});
   if (!is_count) schema["required"].push_back("max_tokens");

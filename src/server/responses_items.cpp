@@ -123,7 +123,7 @@ Json translate_responses(const Fields& fields, const Json& items) {
   for (const char* name : {"temperature", "top_p", "parallel_tool_calls", "seed", "chat_template_kwargs", "reasoning_budget"}) {
     if (const Json* value = fields.find(name)) body[name] = *value;
   }
-  if (const Json* limit = fields.find("max_output_tokens")) body["max_tokens"] = *limit;
+  if (const std::optional<int> limit = fields.count("max_output_tokens", 1)) body["max_tokens"] = *limit;
   if (const Json* tools = fields.array("tools")) body["tools"] = translate_tools(*tools);
   const bool has_tools = body.contains("tools") && !body["tools"].empty();
   if (const Json* choice = fields.find("tool_choice"); choice != nullptr && has_tools) body["tool_choice"] = translate_tool_choice(*choice);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // From method and path to an endpoint, and from whatever an endpoint throws to a response in the API's own shape.
-// Tested by tests/unit/server/router_test.cpp.
+// Tested by tests/unit/server/application_test.cpp.
 #pragma once
 
 #include <functional>

@@ -2,7 +2,7 @@
 //
 // The members of a request that say how to generate, by the names that OpenAI's and llama.cpp's APIs share, and their way
 // to an engine Request. Ranges are checked here or by resolve_sampling; whatever is wrong is named.
-// Called by the endpoints that generate. Tested by tests/unit/server/settings_test.cpp.
+// Called by the endpoints that generate. Tested by tests/unit/server/field_values_test.cpp.
 #pragma once
 
 #include <string>

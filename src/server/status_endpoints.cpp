@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What is here and how it is set: /health, /v1/models, /props, with llama.cpp's names.
-// Tested by tests/unit/server/status_endpoints_test.cpp.
+// Tested by tests/unit/server/text_endpoints_test.cpp.
 #include <limits>
 
 #include "server/endpoints.h"

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Calls whose arguments stand between tags, one by one, strings without quotes: of GLM-4.5 to 4.7, and of Qwen3-Coder.
-// A value is whatever stands before its closing tag: it is not XML, nothing in it is escaped.
+// A value is whatever stands before its closing tag: it is not XML, nothing in it is escaped. Only where a value is an object
+// or array is a tag within one of its strings text like any other.
+#include <algorithm>
+
 #include "text/call_reader.h"
 #include "text/json_extent.h"
 
@@ -19,6 +22,7 @@ class TaggedReader : public CallReader {
  protected:
   /// A key that comes twice has its last value.
   void add(std::string_view raw) {
+    json_ = {};
     std::string value = tools_.argument(name_, key_, raw);
     for (size_t i = 0; i < keys_.size(); ++i) {
       if (keys_[i] != key_) continue;
@@ -27,6 +31,21 @@ class TaggedReader : public CallReader {
     }
     keys_.push_back(key_);
     values_.push_back(std::move(value));
+  }
+
+  /// Where the closing tag of the value at at_ begins; npos when too little has arrived to tell. A reply that ends within an
+  /// object or array that can be no string has no end of it.
+  size_t value_end(std::string_view text, std::string_view tag, bool is_end) {
+    if (json_.state == Json::kMore) read_json(text, is_end);
+    if (json_.state == Json::kMore) return std::string_view::npos;
+    if (json_.state == Json::kDone) {
+      const size_t behind = std::min(text.find_first_not_of(kBlanks, json_.end), text.size());
+      const std::string_view rest = text.substr(behind);
+      if (rest.starts_with(tag)) return behind;
+      if (tag.starts_with(rest) && !is_end) return std::string_view::npos;
+      json_.state = Json::kNone;
+    }
+    return find(text, tag);
   }
 
   Status done() {
@@ -46,7 +65,34 @@ class TaggedReader : public CallReader {
   std::string name_, key_;
 
  private:
+  static constexpr std::string_view kBlanks = " \t\r\n";
+
+  /// The object or array that a value may be.
+  struct Json {
+    enum State { kMore, kDone, kNone } state = kMore;
+    JsonExtent extent;
+    size_t end = 0;  // in the text, once it is done
+  };
+
+  void read_json(std::string_view text, bool is_end) {
+    const size_t begin = text.find_first_not_of(kBlanks, at_);
+    if (begin == std::string_view::npos) {
+      if (is_end) json_.state = Json::kNone;
+      return;
+    }
+    const unsigned types = tools_.types_of(name_, key_);
+    const bool may_be_json = (text[begin] == '{' || text[begin] == '[') && (types & (kJsonObject | kJsonArray)) != 0;
+    const auto status = may_be_json ? json_.extent.read(text.substr(begin)) : JsonExtent::Status::kBroken;
+    if (status == JsonExtent::Status::kDone) {
+      json_.state = Json::kDone;
+      json_.end = begin + json_.extent.size();
+    } else if (status == JsonExtent::Status::kBroken || (is_end && (types & kJsonString) != 0)) {
+      json_.state = Json::kNone;
+    }
+  }
+
   std::vector<std::string> keys_, values_;
+  Json json_;
 };
 
 class GlmReader : public TaggedReader {
@@ -101,7 +147,7 @@ class GlmReader : public TaggedReader {
           break;
         }
         case State::kValue: {
-          const size_t end = find(text, "</arg_value>");
+          const size_t end = value_end(text, "</arg_value>", is_end);
           if (end == std::string_view::npos) return more_unless(is_end);
           add(text.substr(at_, end - at_));
           at_ = end + std::string_view("</arg_value>").size();
@@ -172,7 +218,7 @@ class FunctionReader : public TaggedReader {
           return is_end && trimmed(text.substr(at_)).empty() && may_end_here() ? done() : Status::kBroken;
         }
         case State::kValue: {
-          const size_t end = find(text, "</parameter>");
+          const size_t end = value_end(text, "</parameter>", is_end);
           if (end == std::string_view::npos) return more_unless(is_end);
           add(without_line_breaks(text.substr(at_, end - at_)));
           at_ = end + std::string_view("</parameter>").size();

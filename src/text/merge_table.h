@@ -2,7 +2,7 @@
 //
 // The merges of a BPE vocabulary by ids: which pairs of neighbouring tokens become one, which token that is, and which
 // merge goes first. Byte BPE and SentencePiece differ only in how this table is filled. Called by text/tokenizer.
-// Tested by tests/unit/text/merge_table_test.cpp.
+// Tested by tests/unit/text/bpe_test.cpp.
 #pragma once
 
 #include <cstdint>

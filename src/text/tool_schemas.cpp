@@ -155,6 +155,12 @@ bool ToolSchemas::is_complete(std::string_view name, const std::vector<std::stri
   });
 }
 
+unsigned ToolSchemas::types_of(std::string_view name, const std::string& key) const {
+  const Tool* tool = find(name);
+  const Json* schema = tool == nullptr ? nullptr : property(tool->parameters, tool->parameters, key, kMaxReferences);
+  return schema == nullptr ? static_cast<unsigned>(kJsonAny) : schema_types(*schema, tool->parameters);
+}
+
 std::string ToolSchemas::argument(std::string_view name, const std::string& key, std::string_view raw) const {
   const Tool* tool = find(name);
   const Json* schema = tool == nullptr ? nullptr : property(tool->parameters, tool->parameters, key, kMaxReferences);

@@ -24,6 +24,8 @@ class ToolSchemas {
   bool has(std::string_view name) const { return find(name) != nullptr; }
   /// Whether `keys` hold all that the tool requires; true of unknown tools.
   bool is_complete(std::string_view name, const std::vector<std::string>& keys) const;
+  /// The JsonTypes that an argument may have; any where nothing is known of it.
+  unsigned types_of(std::string_view tool, const std::string& key) const;
   /// An argument written without quotes as JSON: itself where the schema takes what it reads as, else a string.
   std::string argument(std::string_view tool, const std::string& key, std::string_view raw) const;
 

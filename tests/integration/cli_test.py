@@ -5,6 +5,8 @@ answer alone, the fixed forms that other tools call.
 
 usage: cli_test.py GLINT SHARED_FOLDER"""
 import json
+import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -13,6 +15,7 @@ from pathlib import Path
 
 GLINT = ""
 SHARED = Path()
+DEMO = Path(__file__).resolve().parents[2] / "models" / "glint-demo.gguf"
 
 
 def run(*arguments, stdin=None):
@@ -31,7 +34,8 @@ class Errors(unittest.TestCase):
         done = run(*arguments)
         self.assertEqual(done.returncode, 1, done)
         self.assertEqual(done.stdout, "")
-        self.assertEqual(len(done.stderr.strip().split("\n")), 1, done.stderr)
+        lines = [line for line in done.stderr.strip().split("\n") if not line.startswith("glint: listening on ")]
+        self.assertEqual(len(lines), 1, done.stderr)
         for word in words:
             self.assertIn(word, done.stderr)
 
@@ -64,6 +68,85 @@ class Errors(unittest.TestCase):
 
     def test_downloads_are_refused(self):
         self.check(["run", "-hf", "someone/model"], "-m")
+
+
+    def test_flags_that_swallow_or_make_no_sense(self):
+        for arguments, *words in [(["run", "--temp", "-p", "A"], "--temp", "-p"), (["run", "-ngl", "x"], "-ngl x"),
+                                  (["serve", "--port", "99999"], "--port", "65535"), (["run", "-f", "/nowhere"], "/nowhere"),
+                                  (["serve", "--host", "/nowhere/glint.sock"], "/nowhere/glint.sock"),
+                                  (["serve", "--ssl-key-file", "/nowhere/key"], "certificate"),
+                                  (["serve", "--port", "0", "--models-dir", "/nowhere"], "/nowhere")]:
+            with self.subTest(arguments):
+                self.check(arguments, *words)
+
+    def test_models_that_cannot_run(self):
+        for override, *words in [("general.architecture=str:nope", "nope", "deepseek2"), ("tokenizer.ggml.pre=str:nope", "nope", "glm4"),
+                                 ("deepseek2.block_count=int:0", "deepseek2.block_count"), ("deepseek2.expert_used_count=int:4000", "4000"),
+                                 ("tokenizer.ggml.eos_token_id=int:8192", "eos_token_id", "8192"),
+                                 ("general.alignment=int:64", "general.alignment")]:
+            with self.subTest(override):
+                self.check(["run", "-p", "A", "--override-kv", override], *words)
+        self.check(["chat", "--chat-template", "{% if", "-st", "-p", "A"], "chat template", "line 1")
+
+    def test_files_that_are_no_models(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for name, content, word in [("empty", b"", "empty"), ("magic", b"GGUF", "4 bytes"), ("page", b"<html>x</html>", "web page"),
+                                        ("header", b"GGUF\x03" + bytes(19), "without tensors")]:
+                path = Path(folder, name + ".gguf")
+                path.write_bytes(content)
+                for command in (["run", "-p", "A", "-m", path], ["inspect", path], ["serve", "--port", "0", "-m", path]):
+                    self.check(command, str(path), word)
+            self.check(["run", "-m", folder], folder, "folder")
+        self.check(["run", "-m", "/dev/null"], "/dev/null", "device")
+
+    def test_a_cut_file_names_a_tensor_and_both_sizes(self):
+        whole = DEMO.read_bytes()
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "cut.gguf")
+            for part in (8, 32, 63):  # of 64; test_gguf cuts at every one
+                size = len(whole) * part // 64
+                path.write_bytes(whole[:size])
+                for command in (["run", "-p", "A", "-m", path], ["inspect", path]):
+                    self.check(command, "tensor", str(size), str(len(whole)), "incomplete")
+
+    def test_a_port_that_is_taken(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = str(taken.getsockname()[1])
+            self.check(["serve", "--port", port], port, "in use")
+
+
+class Paths(unittest.TestCase):
+    NAMES = ["möd el 模型 😀 'q' \"q\".gguf", "new\nline.gguf", os.fsdecode(b"not \xff utf-8.gguf"), "x" * 195 + ".gguf"]
+
+    def test_any_name_is_opened(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for name in self.NAMES:
+                path = os.path.join(folder, name)
+                os.symlink(DEMO, path)
+                ok("run", "-m", path, "-p", "A", "-n", "1")
+            inner = os.path.join(folder, "inner")
+            os.mkdir(inner)
+            ok("run", "-m", os.path.join(inner, "..", self.NAMES[0]), "-p", "A", "-n", "1")
+            made = os.path.join(folder, "out " + self.NAMES[0])
+            ok("synth", "llama-tiny", "-o", made)
+            ok("inspect", made)
+
+    def test_an_error_is_one_line_and_shows_the_name(self):
+        for name, shown in zip(self.NAMES, [self.NAMES[0], "new\\x0aline.gguf", "not \\xff utf-8.gguf", self.NAMES[3]]):
+            done = run("inspect", "/nowhere/" + name)
+            self.assertEqual(done.returncode, 1)
+            self.assertEqual(done.stderr, f"glint: error: /nowhere/{shown}: cannot open: No such file or directory\n")
+
+    def test_a_prompt_that_is_no_utf_8_is_read_as_replaced(self):
+        with tempfile.NamedTemporaryFile(suffix=".txt") as file:
+            file.write(b"a \xff\xe2\x80 b")
+            file.flush()
+            ids = ok("tokenize", "--ids", "-f", file.name)
+            self.assertEqual(ok("detokenize", "--ids", ids.strip()), "a \ufffd\ufffd b")
+            ok("run", "-f", file.name, "-n", "1")
+        ok("run", "-p", os.fsdecode(b"a \xff"), "-n", "1")
 
 
 class Devices(unittest.TestCase):

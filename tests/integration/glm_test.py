@@ -3,7 +3,8 @@
 """GLM-4.7-Flash's exact shapes with 3 of its 47 layers, its real vocabulary and chat template, random weights (1.3 GB).
 
 The file is written by `glint synth`. It must hold the published token arrays (sha256), render and tokenize the template's
-eleven cases, tokenize the published examples, and run with a peak memory of the file, its cache and less than 300 MB.
+eleven cases, through the command line and through the server's /apply-template, tokenize the published examples, and run
+with a peak memory of the file, its cache and less than 300 MB.
 
 usage: glm_test.py GLINT SHARED_FOLDER"""
 import json
@@ -13,7 +14,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "clients"))
+from glint_server import Server  # noqa: E402
 
 TEXTS = {  # Hugging Face's ids
     "The capital of France is": [785, 6722, 315, 9621, 374],
@@ -54,6 +59,28 @@ def check_template(binary, model, cases, folder):
         assert ids == case["ids"], f"{name}: ids {ids} instead of {case['ids']}"
 
 
+def check_server(binary, model, cases):
+    """Each case through /apply-template, byte for byte, and its ids through /tokenize."""
+    with Server(binary, "-m", str(model), "-c", "512", "-np", "1") as server:
+        def ask(path, body):
+            request = urllib.request.Request(server.url + path, json.dumps(body).encode())
+            return json.loads(urllib.request.urlopen(request, timeout=60).read())
+
+        for name, case in cases.items():
+            members = {key: case["kwargs"][key] for key in ("tools", "add_generation_prompt") if key in case["kwargs"]}
+            others = {key: value for key, value in case["kwargs"].items() if key not in members}
+            messages = json.loads(json.dumps(case["messages"]))
+            for message in messages:  # the server refuses the images that the template would leave out
+                if isinstance(message.get("content"), list):
+                    message["content"] = [part for part in message["content"] if part.get("type") != "image"]
+            prompt = ask("/apply-template", {"messages": messages, "chat_template_kwargs": others, **members})["prompt"]
+            assert prompt == case["rendered"], f"/apply-template, {name}: {prompt!r} instead of {case['rendered']!r}"
+            ids = ask("/tokenize", {"content": prompt})["tokens"]
+            assert ids == case["ids"], f"/tokenize, {name}: {ids} instead of {case['ids']}"
+        assert server.stop() == 0
+    print(f"{len(cases)} cases through /apply-template")
+
+
 def check_memory(binary, model):
     facts = json.loads(glint(binary, "inspect", "--json", model))
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
@@ -92,6 +119,7 @@ def main():
             assert got.startswith(digest[0]) and got.endswith(digest[1]), f"{key}: {got}"
         check_template(binary, model, json.loads((shared / "data/glm/chat_template_cases.json").read_text()), folder)
         check_memory(binary, model)
+        check_server(binary, model, json.loads((shared / "data/glm/chat_template_cases.json").read_text()))
     return 0
 
 

@@ -161,6 +161,26 @@ TEST_F(ConstraintTest, EndsWhereNothingCanFollowAndNotBefore) {
   EXPECT_EQ(alone(engine_, made).reason, FinishReason::kLimit);
 }
 
+TEST_F(ConstraintTest, ControlTokensAreNeverChosen) {  // REPORTS E07
+  ConstraintCompiler compiler = this->compiler();
+  const Vocab& vocab = engine_.tokenizer().vocab();
+  int n_control = 0;
+  Request made = request(compiler.compile({.text = R"({"type":"array","items":{"type":"string"},"minItems":5})"}), 1, 200);
+  for (int32_t id = 0; id < vocab.size(); ++id) {
+    if (!vocab.is_special(id)) continue;
+    ++n_control;
+    made.sampling.params.logit_bias.emplace_back(id, 1000.0f);  // the model wants nothing else
+  }
+  ASSERT_GT(n_control, 10);
+  for (int64_t seed = 0; seed < 5; ++seed) {
+    made.sampling.params.seed = seed;
+    const GenerateResult result = alone(engine_, made);
+    for (const int32_t id : result.ids) EXPECT_FALSE(vocab.is_special(id)) << vocab.bytes(id);
+    EXPECT_GT(result.ids.size(), 5u);
+    EXPECT_TRUE(result.reason == FinishReason::kLimit || Json::accept(result.text)) << result.text;
+  }
+}
+
 TEST_F(ConstraintTest, RefusesWhatItCannotKeepAndKnowsWhatItHasMade) {
   ConstraintCompiler compiler = this->compiler();
   const auto message = [&](const ConstraintSpec& spec) {

@@ -6,6 +6,9 @@
 
 #include <gmock/gmock.h>
 
+#include <fstream>
+#include <span>
+
 #include "base/check.h"
 #include "base/utf8.h"
 #include "tests/unit/model/golden.h"
@@ -345,6 +348,28 @@ TEST_F(SessionEnds, AtTheEndOfText) {
   const GenerateResult ignored = session->generate(without, options);
   EXPECT_EQ(ignored.reason, FinishReason::kLimit);
   EXPECT_THAT(ignored.ids, testing::Not(testing::Contains(end)));
+}
+
+TEST_F(SessionEnds, AVocabularyWithoutAnEndIsWarnedOf) {  // REPORTS C10
+  const auto warnings = [](const Engine& opened) {
+    std::string texts;
+    for (const Finding& finding : opened.model().findings) texts += finding.text + "\n";
+    return texts;
+  };
+  EXPECT_THAT(warnings(*engine), testing::Not(testing::HasSubstr("ends an answer")));
+  // Neither named nor known by its text.
+  const std::vector<std::string> overrides = {"tokenizer.ggml.eos_token_id=int:-1"};
+  std::ifstream file(golden::folder() + "/llama2.gguf", std::ios::binary);
+  std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  for (size_t at = 0; (at = bytes.find("</s>", at)) != std::string::npos;) bytes.replace(at, 4, "<_s>");
+  Engine endless = Engine::open(gguf::File::parse(std::as_bytes(std::span(bytes)), "llama2", overrides), options_of());
+  ASSERT_TRUE(endless.tokenizer().vocab().end_of_generation().empty());
+  EXPECT_THAT(warnings(endless), testing::HasSubstr("ends an answer"));
+  Session in_endless(endless);
+  in_endless.sync(endless.tokenizer().encode("a", {.add_special = true}));
+  Sampler sampler = greedy();
+  GenerateOptions options;
+  EXPECT_EQ(in_endless.generate(sampler, options).reason, FinishReason::kContextFull);
 }
 
 TEST_F(SessionEnds, BeforeAStopString) {

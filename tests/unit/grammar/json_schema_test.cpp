@@ -50,7 +50,7 @@ TEST(JsonSchema, TypesAndWhiteSpace) {
   expect_texts("true", {{"1", "[]", "\"x\""}, {"", "x"}});
 }
 
-TEST(JsonSchema, PropertiesComeInTheirOrder) {
+TEST(JsonSchema, PropertiesComeInTheirOrder) {  // REPORTS E10
   expect_texts(
       R"({"type":"object","properties":{"name":{"type":"string"},"age":{"type":"integer"},"a_summary":{"type":"string"}},
                    "required":["a_summary","age","name"]})",
@@ -61,6 +61,13 @@ TEST(JsonSchema, PropertiesComeInTheirOrder) {
       R"({"type":"object","properties":{"a":{"const":1},"b":{"const":2},"c":{"const":3}},"required":["b"]})",
       {{R"({"b":2})", R"({"a":1,"b":2})", R"({"b":2,"c":3})", R"({"a":1, "b":2, "c":3})"},
        {"{}", R"({"a":1})", R"({"a":1"b":2})", R"({"b":2,})", R"({,"b":2})", R"({"b":2,"a":1})", R"({"b":2,"b":2})"}});
+}
+
+TEST(JsonSchema, NestedPropertiesComeInTheirOrderToo) {  // REPORTS E10
+  const std::string inner = R"({"type":"object","properties":{"z":{"const":1},"a":{"const":2}},"required":["a","z"]})";
+  expect_texts(R"({"type":"object","properties":{"y":)" + inner + R"(,"b":{"type":"array","items":)" + inner + R"(}}})",
+               {{R"({"y":{"z":1,"a":2},"b":[{"z":1,"a":2}]})"},
+                {R"({"y":{"a":2,"z":1}})", R"({"b":[{"a":2,"z":1}]})", R"({"b":[],"y":{"z":1,"a":2}})"}});
 }
 
 TEST(JsonSchema, UndeclaredPropertiesNeedPermissionUnlessOpen) {
@@ -127,7 +134,7 @@ TEST(JsonSchema, StringsAndFormats) {
       {{"\"https://user@example.org:8080/a/b?c=d#e\"", "\"urn:isbn:1\""}, {"\"example.org\"", "\"http://a b\""}});
 }
 
-TEST(JsonSchema, LengthsCostNothing) {
+TEST(JsonSchema, LengthsCostNothing) {  // REPORTS E01, E08
   for (const char* length : {"0", "1", "1999", "2000", "2001", "100000", "1000000000", "1e300"}) {
     const std::string schema = std::string(R"({"type":"string","maxLength":)") + length + "}";
     EXPECT_LT(compile_json_schema_text(schema).grammar.states.size(), 200u) << length;
@@ -135,6 +142,10 @@ TEST(JsonSchema, LengthsCostNothing) {
   const std::string two_thousand(2000, 'x');
   expect_texts(R"({"type":"string","maxLength":2000})", {{"\"" + two_thousand + "\""}, {"\"" + two_thousand + "x\""}});
   expect_texts(R"({"type":"string","maxLength":1000000000})", {{"\"" + two_thousand + "x\""}, {}});
+  for (const char* length : {"0", "1", "1999", "2000", "2001", "100000", "1000000000"}) {
+    const std::string schema = std::string(R"({"type":"array","items":{"type":"number"},"maxItems":)") + length + "}";
+    EXPECT_LT(compile_json_schema_text(schema).grammar.states.size(), 200u) << length;
+  }
   expect_texts(R"({"type":"array","items":{"type":"null"},"minItems":10,"maxItems":1000})", {{}, {"[null]"}});
 }
 
@@ -148,7 +159,7 @@ TEST(JsonSchema, Numbers) {
   expect_texts(R"({"type":"integer","format":"int32","minimum":1})", {{"12"}, {"0"}});
 }
 
-TEST(JsonSchema, EnumAndConst) {
+TEST(JsonSchema, EnumAndConst) {  // REPORTS E08: 5,000 strings
   expect_texts(
       R"({"enum":["a",1,1.50,null,[1,{"b":2}],true]})",
       {{"\"a\"", "1", "1.5", "null", R"([1, {"b": 2}])", R"([1,{"b":2}])", "true"}, {"\"b\"", "1.50", "2", "[]"}});
@@ -161,7 +172,7 @@ TEST(JsonSchema, EnumAndConst) {
                {{"\"choice number 4999\"", "\"choice number 0\""}, {"\"choice number 5000\"", "\"choice number \""}});
 }
 
-TEST(JsonSchema, ManyOptionalPropertiesStaySmall) {
+TEST(JsonSchema, ManyOptionalPropertiesStaySmall) {  // REPORTS E08
   Json schema = {{"type", "object"}, {"properties", Json::object()}};
   for (int i = 0; i < 80; ++i) schema["properties"]["property_" + std::to_string(i)] = {{"type", "integer"}};
   const auto grammar = std::make_shared<const Grammar>(compile_json_schema(schema).grammar);
@@ -170,7 +181,7 @@ TEST(JsonSchema, ManyOptionalPropertiesStaySmall) {
   EXPECT_FALSE(matches(grammar, R"({"property_79":1,"property_3":2})"));
 }
 
-TEST(JsonSchema, ReferencesAndRecursion) {
+TEST(JsonSchema, ReferencesAndRecursion) {  // REPORTS E05
   std::string tree = "{\"value\":1}", deep;
   for (int i = 0; i < 50; ++i) tree = "{\"value\":1,\"kids\":[" + tree + "]}";
   expect_texts(
@@ -278,6 +289,16 @@ TEST(JsonSchema, IgnoresWithAWarningWhenNotStrict) {
   EXPECT_THAT(compile_json_schema_text(R"({"type":"string"})").warnings, IsEmpty());
   EXPECT_THAT(problem(R"({"type":"strin"})", {.strict = false}), HasSubstr("unknown type"))
       << "malformed is never ignored";
+}
+
+TEST(JsonSchema, ASchemaMayBeLenientByItself) {
+  const CompiledSchema compiled = compile_json_schema_text(R"x({"x-strict":false,"type":"string","pattern":"(?=x)"})x");
+  EXPECT_THAT(compiled.warnings, UnorderedElementsAre(HasSubstr("#/pattern")));
+  EXPECT_THAT(problem(R"x({"x-strict":true,"type":"string","pattern":"(?=x)"})x"), HasSubstr("#/pattern"));
+  EXPECT_THAT(problem(R"x({"x-strict":1})x"), HasSubstr("schema #/x-strict: expected true or false"));
+  EXPECT_THAT(problem(R"x({"type":"string","x-strict":true})x", {.strict = false}), "accepted") << "who asks may be lenient too";
+  const std::string inner = R"x({"properties":{"a":{"x-strict":false,"pattern":"(?=x)"}}})x";
+  EXPECT_THAT(problem(inner.c_str()), HasSubstr("#/properties/a/pattern")) << "only the root speaks for the whole";
 }
 
 TEST(JsonSchema, HostileSchemasAreBounded) {

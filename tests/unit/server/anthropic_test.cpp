@@ -90,6 +90,22 @@ TEST(Anthropic, BlocksBecomeMessages) {
             R"("tool_choice":"required","parallel_tool_calls":false})");
 }
 
+TEST(Anthropic, OutputConfigBindsTheAnswer) {
+  const Json schema = Json::parse(R"({"type":"object","properties":{"n":{"enum":[1,2]}},"required":["n"],"additionalProperties":false})");
+  Json body = question("Hi", {{"thinking", {{"type", "disabled"}}}, {"output_config", {{"effort", "low"}, {"format", {{"type", "json_schema"}, {"schema", schema}}}}}});
+  const Json answer = ask_json(demo(), post("/v1/messages", body));
+  const Json n = Json::parse(answer["content"][0]["text"].get<std::string>())["n"];
+  EXPECT_TRUE(n == 1 || n == 2) << answer;
+  EXPECT_FALSE(answer.contains("warnings"));
+  for (const char* bad : {R"({"format":5})", R"({"format":{"type":"xml","schema":{}}})", R"({"format":{"type":"json_schema"}})",
+                          R"({"effort":5})", R"({"format":{"type":"json_schema","schema":{"type":"nothing"}}})"}) {
+    body["output_config"] = Json::parse(bad);
+    EXPECT_EQ(ask_json(demo(), post("/v1/messages", body), 400)["type"], "error") << bad;
+  }
+  const Json tool = {{"name", "f"}, {"strict", true}, {"input_schema", {{"type", "object"}, {"uniqueKeys", true}}}};
+  EXPECT_EQ(ask_json(demo(), post("/v1/messages", question("Hi", {{"tools", {tool}}})), 400)["type"], "error") << "strict counts";
+}
+
 TEST(Anthropic, ErrorsHaveItsShape) {
   const auto refusal = [](const Json& body, int status = 400) {
     const Json error = ask_json(demo(), post("/v1/messages", body), status);

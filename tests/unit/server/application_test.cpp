@@ -59,6 +59,26 @@ TEST(Application, CorsIsOffUnlessOriginsAreNamed) {  // REPORTS F11
   EXPECT_EQ(header(one.handle(request).response, "Access-Control-Allow-Origin"), "");
 }
 
+TEST(Application, OriginsMayReadErrorsAndStreams) {  // REPORTS F11
+  Application application({.api_keys = {"key"}, .origins = {"http://a.b"}, .prefix = ""});
+  application.set_models(std::make_shared<Models>(make_service()));
+  const auto origin_of = [&](HttpRequest request, int status, const std::string& key = "key") {
+    request.headers["origin"] = "http://a.b";
+    request.headers["x-api-key"] = key;
+    Reply reply = application.handle(std::move(request));
+    const HttpResponse head = reply.response;  // what its connection sends with any body
+    EXPECT_EQ(read_all(std::move(reply)).status, status);
+    EXPECT_EQ(header(head, "Access-Control-Allow-Credentials"), "");
+    return header(head, "Access-Control-Allow-Origin");
+  };
+  EXPECT_EQ(origin_of(get("/props"), 401, "wrong"), "http://a.b");
+  EXPECT_EQ(origin_of(post("/completion", Json::object()), 400), "http://a.b");
+  EXPECT_EQ(origin_of(get("/nothing"), 404), "http://a.b");
+  EXPECT_EQ(origin_of(get("/health"), 200, ""), "http://a.b");
+  EXPECT_EQ(origin_of(post("/completion", {{"prompt", "A"}, {"n_predict", 2}}), 200), "http://a.b");
+  EXPECT_EQ(origin_of(post("/completion", {{"prompt", "A"}, {"n_predict", 2}, {"stream", true}}), 200), "http://a.b");
+}
+
 TEST(Application, PrefixStandsBeforeEveryPath) {
   Application application({.api_keys = {}, .origins = {}, .prefix = "/llm"});
   application.set_models(std::make_shared<Models>(make_service()));

@@ -136,6 +136,60 @@ TEST(Constraints, WhatCannotBeIsRefused) {  // REPORTS E03, E05, F14
   EXPECT_NE(refusal({{"tools", kTools}, {"tool_choice", "sometimes"}}).find("tool_choice"), std::string::npos);
 }
 
+Json tool_of(const Json& parameters, bool strict) {
+  return {{"type", "function"}, {"function", {{"name", "f"}, {"strict", strict}, {"parameters", parameters}}}};
+}
+
+TEST(Constraints, AToolsSchemaIsRefusedByItsPlaceOnlyWhereItIsStrict) {  // REPORTS E03, E04
+  const Json schema = Json::parse(R"x({"type":"object","properties":{"a":{"type":"string","pattern":"(?=x)"}},"required":["a"]})x");
+  EXPECT_NE(error_of(demo(), post(kPath, question({{"tools", {tool_of(schema, true)}}}))).find("#/properties/a/pattern"), std::string::npos);
+  const Json lenient = question(with({{"tools", {tool_of(schema, false)}}, {"tool_choice", "required"}, {"max_tokens", 400}}, kNoThinking));
+  const Json answer = ask_json(demo(), post(kPath, lenient));
+  EXPECT_NE(to_text(answer["warnings"]).find("#/properties/a/pattern"), std::string::npos) << answer;
+  EXPECT_EQ(answer["choices"][0]["message"]["tool_calls"][0]["function"]["name"], "f") << answer;
+  // A schema may also say so by itself, in every API.
+  Json own = schema;
+  own["x-strict"] = false;
+  const Json text = ask_json(demo(), post("/completion", {{"prompt", "A"}, {"json_schema", own}, {"n_predict", 1}}));
+  EXPECT_NE(to_text(text["warnings"]).find("#/properties/a/pattern"), std::string::npos) << text;
+  EXPECT_NE(error_of(demo(), post("/completion", {{"prompt", "A"}, {"json_schema", schema}})).find("#/properties/a/pattern"), std::string::npos);
+}
+
+TEST(Constraints, AToolWithAListOfReferencesEnds) {  // REPORTS A15
+  const Json schema = Json::parse(R"({"type":"object","properties":{"text":{"type":"string"},"file":{"type":"array","items":{"$ref":"#/$defs/File"}}},
+    "required":["text","file"],"additionalProperties":false,"$defs":{"File":{"type":"object","properties":{"name":{"type":"string"}},
+    "required":["name"],"additionalProperties":false}}})");
+  int n_whole = 0;
+  for (int seed = 0; seed < 8; ++seed) {
+    const Json body = question(with({{"tools", {tool_of(schema, true)}}, {"tool_choice", "required"}, {"seed", seed}, {"max_tokens", 256}}, kNoThinking));
+    const Json answer = ask_json(demo(), post(kPath, body));
+    const std::string reason = answer["choices"][0]["finish_reason"];
+    EXPECT_TRUE(reason == "tool_calls" || reason == "length") << reason;
+    if (reason != "tool_calls") continue;
+    const Json& function = answer["choices"][0]["message"]["tool_calls"][0]["function"];
+    if (function["name"] != "f") continue;  // one that a string quoted which the limit cut off
+    const Json arguments = Json::parse(function["arguments"].get<std::string>());
+    ASSERT_TRUE(arguments["file"].is_array()) << arguments;
+    for (const Json& file : arguments["file"]) EXPECT_TRUE(file["name"].is_string()) << arguments;
+    ++n_whole;
+  }
+  EXPECT_GT(n_whole, 0);
+}
+
+TEST(Constraints, PropertiesOfArgumentsComeInTheirOrder) {  // REPORTS E10
+  const Json schema = Json::parse(R"({"type":"object","properties":{"z":{"enum":[1,2]},"a":{"type":"object","properties":{
+    "y":{"type":"boolean"},"b":{"type":"boolean"}},"required":["b","y"]},"m":{"type":"boolean"}},"required":["a","m","z"]})");
+  for (int seed = 0; seed < 20; ++seed) {
+    const Json answer = ask_json(demo(), post(kPath, question(with({{"tools", {tool_of(schema, true)}}, {"tool_choice", "required"},
+                                                                    {"temperature", 5}, {"seed", seed}, {"parallel_tool_calls", false}}, kNoThinking))));
+    const Json arguments = Json::parse(answer["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"].get<std::string>());
+    std::string order;
+    for (const auto& [name, value] : arguments.items()) order += name;
+    for (const auto& [name, value] : arguments["a"].items()) order += name;
+    EXPECT_EQ(order, "zamyb");
+  }
+}
+
 TEST(Tools, ChoicesAreRead) {
   const auto read = [](const Json& body) { return read_tools(Fields(body)); };
   EXPECT_TRUE(read({{"tools", Json::array()}}).offered.is_null());
@@ -144,6 +198,9 @@ TEST(Tools, ChoicesAreRead) {
   EXPECT_TRUE(read({{"tools", kTools}, {"tool_choice", "required"}}).must_call);
   EXPECT_FALSE(read({{"tools", kTools}, {"parallel_tool_calls", false}}).may_be_parallel);
   EXPECT_THROW(read({{"tool_choice", "required"}}), ApiError);
+  EXPECT_THROW(read({{"tool_choice", {{"type", "function"}, {"function", {{"name", "get_weather"}}}}}}), ApiError);
+  EXPECT_THROW(read({{"tools", Json::array()}, {"tool_choice", "required"}}), ApiError);
+  for (const char* harmless : {"none", "auto"}) EXPECT_FALSE(read({{"tool_choice", harmless}}).must_call);
 }
 
 }  // namespace

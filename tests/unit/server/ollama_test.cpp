@@ -76,7 +76,7 @@ TEST(Ollama, WhatIsWrongIsNamed) {
 }
 
 TEST(Infill, PutsTheTokensOfTheVocabularyAroundTheText) {
-  const Json answer = ask_json(demo(), post("/infill", {{"input_prefix", "a = "}, {"input_suffix", "\nprint(a)"}, {"n_predict", 2},
+  const Json answer = ask_json(demo(), post("/infill", {{"input_prefix", "a = "}, {"input_suffix", "\nprint(a)"}, {"n_predict", 2}, {"ignore_eos", true},
                                                         {"input_extra", Json::array({{{"filename", "b.py"}, {"text", "b = 1"}}})}}));
   const Vocab& vocab = demo().tokenizer().vocab();
   const SpecialIds& special = vocab.special();

@@ -138,6 +138,47 @@ TEST(OpenAiChat, StopStringsAcrossTokensAreCutOff) {  // REPORTS F03
   EXPECT_EQ(streamed.reasons[0], "stop");
 }
 
+TEST(OpenAiChat, StopStringsThatOverlapAndThatNearlyCome) {  // REPORTS F03
+  const auto told = [](const char* text, const Json& stop) {
+    const Json body = question("Hi", with({{"grammar", std::string("root ::= \"") + text + "\""}, {"stop", stop}}, kNoThinking));
+    const std::string whole = content_of(ask_json(demo(), post(kPath, body)));
+    EXPECT_EQ(stream(demo(), body).content[0], whole);
+    return whole;
+  };
+  EXPECT_EQ(told("L M N O P Q R", "O P Q"), "L M N ");
+  EXPECT_EQ(told("XY", "XYZ"), "XY") << "what was held back comes after all";
+  EXPECT_EQ(told("xxabcd", {"abc", "ab", "never", "bcd"}), "xx");
+  EXPECT_EQ(told("xxacbcd", {"abc", "ab", "never", "bcd"}), "xxac");
+  Json many = Json::array();
+  for (int i = 0; i < 65; ++i) many.push_back("stop " + std::to_string(i));
+  EXPECT_NE(error_of(demo(), post(kPath, question("Hi", {{"stop", many}}))).find("64"), std::string::npos);
+  // They count in the thought too, as docs/SERVER.md says.
+  const Json thinking = question("What is 2 + 3?");
+  const std::string thought = ask_json(demo(), post(kPath, thinking))["choices"][0]["message"]["reasoning_content"];
+  const Json stopped = ask_json(demo(), post(kPath, with(thinking, {{"stop", thought.substr(4, 5)}})));
+  EXPECT_EQ(stopped["choices"][0]["message"]["reasoning_content"], thought.substr(0, 4));
+  EXPECT_EQ(content_of(stopped), "");
+}
+
+TEST(OpenAiChat, StreamedTextIsWholeCodePoints) {  // REPORTS C05
+  int n_replaced = 0;
+  for (int seed = 0; seed < 20; ++seed) {  // so hot that bytes come in any order
+    const Json body = question("Hi", {{"temperature", 50}, {"top_k", 0}, {"top_p", 1}, {"min_p", 0}, {"seed", seed}, {"max_tokens", 60},
+                                      {"reasoning_format", "none"}});
+    const std::string whole = content_of(ask_json(demo(), post(kPath, body)));
+    EXPECT_EQ(stream(demo(), body).content[0], whole);  // each chunk is JSON, which is UTF-8
+    n_replaced += whole.find("\uFFFD") != std::string::npos;
+  }
+  EXPECT_GT(n_replaced, 0);
+  const Json face = question("Hi", with({{"grammar", "root ::= \"a😀世\""}}, kNoThinking));
+  std::vector<std::string> pieces;
+  for (const Json& chunk : stream(demo(), face).chunks) {
+    const std::string piece = chunk["choices"][0]["delta"].value("content", "");
+    if (!piece.empty()) pieces.push_back(piece);
+  }
+  EXPECT_EQ(pieces, (std::vector<std::string>{"a", "😀", "世"}));
+}
+
 TEST(OpenAiChat, LogprobsAreSortedAndTheirBytesJoinToTheText) {  // REPORTS D03
   const Json body = question("What is 2 + 3?", with({{"logprobs", true}, {"top_logprobs", 3}, {"stop", nullptr}}, kNoThinking));
   const Json answer = ask_json(demo(), post(kPath, body));
@@ -235,6 +276,35 @@ TEST(OpenAiChat, EverySamplingFieldReachesTheSampler) {  // REPORTS D08
         R"({"dry_multiplier":100.0,"dry_allowed_length":1,"dry_sequence_breakers":[]})", R"({"mirostat":2,"mirostat_tau":0.1})",
         R"({"seed":4})", R"({"samplers":["top_k"],"top_k":1})", R"({"samplers":"k","top_k":1})"}) {
     EXPECT_NE(story(Json::parse(more)), plain) << more;
+  }
+}
+
+TEST(OpenAiChat, WhatATurnAddsIsAllThatIsRead) {  // REPORTS F09
+  const std::shared_ptr<Service> service = make_service({.n_ctx = 1024, .n_sequences = 1});
+  const auto prompt_ids = [&](const Json& messages) {
+    const std::string prompt = ask_json(*service, post("/apply-template", {{"messages", messages}}))["prompt"];
+    return service->tokenizer().encode(prompt, {.parse_special = true});
+  };
+  struct Chat {
+    Json messages = Json::array();
+    std::vector<int32_t> ids;
+  };
+  Chat chats[2];  // take turns on the one sequence
+  for (int turn = 0; turn < 10; ++turn) {
+    for (int i = 0; i < 2; ++i) {
+      Chat& chat = chats[i];
+      chat.messages.push_back({{"role", "user"}, {"content", i == 0 ? "What is 2 + 3?" : "Tell me a story."}});
+      const std::vector<int32_t> ids = prompt_ids(chat.messages);
+      const auto parted = std::mismatch(chat.ids.begin(), chat.ids.end(), ids.begin(), ids.end()).second - ids.begin();
+      const Json answer = ask_json(*service, post(kPath, {{"messages", chat.messages}, {"temperature", 0}, {"max_tokens", 24}}));
+      const Json& usage = answer["usage"];
+      ASSERT_EQ(usage["prompt_tokens"], ids.size());
+      // The template leaves earlier thoughts out, so a turn goes on from where the last one's prompt ended, or sooner.
+      EXPECT_GE(usage["prompt_tokens_details"]["cached_tokens"].get<int>(), turn == 0 ? 0 : parted - 1) << turn;
+      EXPECT_TRUE(turn <= 2 || parted * 10 >= static_cast<int>(ids.size()) * 6) << "the chat is as it should be";
+      chat.messages.push_back(answer["choices"][0]["message"]);
+      chat.ids = ids;
+    }
   }
 }
 

@@ -21,7 +21,8 @@ TEST(Responses, ItemsBecomeMessages) {  // REPORTS F16
     {"type":"function_call_output","call_id":"1","output":"x"},
     {"type":"function_call_output","call_id":"2","output":[{"type":"input_text","text":"y"}]},
     {"type":"message","role":"assistant","content":[{"type":"output_text","text":"c"}]}],
-    "tools":[{"type":"function","name":"f","parameters":{}},{"type":"web_search"},{"type":"custom","name":"q"},{"type":"image_generation"}],
+    "tools":[{"type":"function","name":"f","parameters":{}},{"type":"web_search"},{"type":"custom","name":"q"},{"type":"image_generation"},
+      {"type":"namespace","name":"files","tools":[{"type":"function","name":"read"}]}],
     "tool_choice":{"type":"function","name":"f"},"max_output_tokens":5,"reasoning":{"effort":"low"},
     "text":{"format":{"type":"json_schema","name":"n","schema":{"type":"object"}}}})");
   const Fields fields(body);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Endpoints that need no generation: tokens, templates, and what the server says of itself.
+#include <filesystem>
+
 #include "tests/unit/server/server_fixture.h"
 
 namespace glint::server {
@@ -80,6 +82,29 @@ TEST(TextEndpoints, MessagesThatAreNoChatAreNamed) {
   std::string many = "[";
   for (int i = 0; i < 10'001; ++i) many += std::string(i ? "," : "") + R"({"role":"user","content":""})";
   EXPECT_NE(refusal((many + "]").c_str()).find("most"), std::string::npos);
+}
+
+TEST(TextEndpoints, TextBeginsOnce) {  // REPORTS C08
+  const std::string path = GLINT_SHARED "/golden/llama2.gguf";
+  if (!std::filesystem::exists(path)) GTEST_SKIP() << "no reference data folder";
+  const auto n_prompt = [&](const char* source, const char* where, const Json& body) {
+    EngineOptions options;
+    options.n_threads = 1;
+    options.n_ctx = 64;
+    Engine engine = Engine::open(gguf::File::open(path), options);
+    const Vocab& vocab = engine.tokenizer().vocab();
+    EXPECT_TRUE(vocab.add_bos());
+    const std::string bos(vocab.bytes(vocab.special().bos.value()));
+    ChatTemplate chat(source, {{"bos_token", bos}});
+    Service service(std::move(engine), {}, std::move(chat), {});
+    return ask_json(service, post(where, body))["usage"]["prompt_tokens"].get<int>();
+  };
+  const Json chat = {{"messages", Json::array({{{"role", "user"}, {"content", "Hello"}}})}, {"max_tokens", 1}};
+  const char* const plain = "{% for m in messages %}{{ m.content }}{% endfor %}";
+  const char* const with_bos = "{{ bos_token }}{% for m in messages %}{{ m.content }}{% endfor %}";
+  const int n = n_prompt(plain, "/v1/completions", {{"prompt", "Hello"}, {"max_tokens", 1}});
+  EXPECT_EQ(n_prompt(plain, "/v1/chat/completions", chat), n) << "the vocabulary adds one";
+  EXPECT_EQ(n_prompt(with_bos, "/v1/chat/completions", chat), n) << "the template wrote it already";
 }
 
 TEST(StatusEndpoints, CapabilitiesNameEveryField) {

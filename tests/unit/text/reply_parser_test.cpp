@@ -152,6 +152,25 @@ TEST(ReplyParser, GlmValuesAreNotXml) {  // A16
   EXPECT_THAT(reply.calls, ElementsAre("write {\"code\": \"if (a<b && c>d) {}\"}"));
 }
 
+TEST(ReplyParser, AClosingTagWithinJsonIsText) {  // REPORTS A15
+  const auto value_of = [](const char* key, const char* value) {
+    return read(CallSyntax::kGlm, std::string("<tool_call>get_weather<arg_key>city</arg_key><arg_value>x</arg_value><arg_key>") + key +
+                                      "</arg_key><arg_value>" + value + "</arg_value></tool_call>").calls;
+  };
+  const char* const tagged = R"( {"u": "</arg_value></tool_call>\"</arg_value>", "v": ["</arg_value>"]} )";
+  EXPECT_THAT(value_of("opts", tagged),
+              ElementsAre(R"(get_weather {"city": "x", "opts": {"u": "</arg_value></tool_call>\"</arg_value>", "v": ["</arg_value>"]}})"));
+  EXPECT_THAT(value_of("opts", R"({"u": "never closed)"), IsEmpty()) << "cut off within an object";
+  EXPECT_THAT(value_of("opts", R"({"u": 1} and more)"), ElementsAre(R"(get_weather {"city": "x", "opts": "{\"u\": 1} and more"})"));
+  EXPECT_THAT(value_of("opts", "[link](x)"), ElementsAre(R"x(get_weather {"city": "x", "opts": "[link](x)"})x"));
+  EXPECT_THAT(value_of("city", R"(["a)"), ElementsAre(R"(get_weather {"city": "[\"a"})")) << "what is a string ends at the first tag";
+  const Reply open = read(CallSyntax::kGlm, "<tool_call>f<arg_key>path</arg_key><arg_value>{\"u\": \"x</arg_value></tool_call>");
+  EXPECT_THAT(open.calls, ElementsAre(R"(f {"path": "{\"u\": \"x"})")) << "which a string may be";
+  EXPECT_THAT(read(CallSyntax::kFunction, "<tool_call>\n<function=f>\n<parameter=path>\n[\"</parameter>\"]\n</parameter>\n</function>\n"
+                                          "</tool_call>").calls,
+              ElementsAre(R"(f {"path": ["</parameter>"]})"));
+}
+
 TEST(ReplyParser, ManyCallsWithAndWithoutBlanksBetween) {  // A17
   for (const char* between : {"", "\n", " \n\n "}) {
     const std::string one = "<tool_call>f<arg_key>path</arg_key><arg_value>1</arg_value></tool_call>";
