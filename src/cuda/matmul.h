@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Products of packed weights with many tokens, dense or grouped by expert. Three kernels, on every card from sm_80;
-// sums are in the order of device/tile_product.cuh: bits equal matvec's. Prompts (matmul.cu): a block of 8 warps takes
-// 256 rows of weights (of a gated pair: 128 of each) and 64 tokens; a warp unpacks its own 32 rows straight into
-// tensor-core operands, so each weight is unpacked once a block, and takes the tokens from a ring in shared memory (32
-// KB). FLOPs: 2 * n_out * n_in a token; bytes: the weights once for each 64 tokens (from L2 after the first), f16
-// activations once for each 256 rows. Steps of several sequences (matmul_few.cu): 8 or 32 tokens a block and 64 or 128
-// rows of weights (of a gated pair: half of each), which stream through shared memory with the tokens; many blocks keep
-// the memory busy. Bytes: the weights once for each such tile of tokens, f16 activations once for each 64 or 128 rows.
+// sums are in the order of device/tile_product.cuh: bits equal matvec's.
+//
+// Prompts (matmul.cu): a block of 8 warps takes 256 rows of weights (of a gated pair: 128 of each) and 64 tokens; a
+// warp unpacks its own 32 rows straight into tensor-core operands, so each weight is unpacked once a block, and takes
+// the tokens from a ring in shared memory (32 KB). FLOPs: 2 * n_out * n_in a token; bytes: the weights once for each 64
+// tokens (from L2 after the first), f16 activations once for each 256 rows.
+//
+// Steps of several sequences (matmul_few.cu): 8 or 32 tokens a block and 64 or 128 rows of weights (of a gated pair:
+// half of each), which stream through shared memory with the tokens; many blocks keep the memory busy. Bytes: the
+// weights once for each such tile of tokens, f16 activations once for each 64 or 128 rows.
+//
 // Experts with few tokens each (matmul_experts.cu): one block a multiprocessor takes an equal share of all chosen
 // experts' rows, eight tokens of an expert lie whole in shared memory, and each warp streams weights of its own past
-// them. The expert that all rows take may join them. Bytes: as before, with tiles of eight tokens. Tested by
-// tests/unit/cuda/op_cases_test.cpp.
+// them. The expert that all rows take may join them. Bytes: the weights once for each eight tokens.
+//
+// Tested by tests/unit/cuda/op_cases_test.cpp and experts_test.cpp.
 #pragma once
 
 #include <cuda_fp16.h>
