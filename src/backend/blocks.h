@@ -141,6 +141,7 @@ struct StepLimits {
   int n_sequences = 0;
   int d_model = 0;
   int n_heads = 0;
+  int d_head = 0;            // of the widest grouped-query heads; 0: none
   int d_latent = 0;          // of MLA's cache row; 0: no MLA
   int d_expanded = 0;        // of MLA's keys and values of one token, all heads, expanded from the latent
   int64_t input_values = 0;  // of the largest input of a product, all rows of a step

@@ -4,6 +4,7 @@
 #include "cuda/device/cache.cuh"
 #include "cuda/device/ptx.cuh"
 #include "cuda/device/reduce.cuh"
+#include "cuda/flash_attend.h"
 #include "cuda/launch.h"
 #include "cuda/mla_decode.h"
 
@@ -95,6 +96,9 @@ void attend(const Stream& stream, Tensor out, Tensor q, const KvLayer& layer, co
             const AttendParams& params, Workspace& workspace) {
   if (mla_decode_supports(layer, q, out) && params.softcap == 0 && params.window == 0 && params.sinks == nullptr) {
     return mla_decode(stream, workspace, out, q, layer, batch, params.scale);
+  }
+  if (flash_attend_supports(stream, q, layer, params)) {
+    return flash_attend(stream, workspace, out, q, layer, batch, params);
   }
   const LaunchShape shape{dim3(static_cast<unsigned>(q.n_rows), static_cast<unsigned>(q.n_heads)), dim3(kThreads),
                           static_cast<size_t>(layer.d_k + layer.d_v) * sizeof(float)};

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "cuda/flash_attend.h"
+#include "cuda/launch.h"
 #include "cuda/mla_decode.h"
 #include "cuda/mla_prompt_sm90.h"
 #include "cuda/route.h"
@@ -27,9 +29,11 @@ Sizes sizes_for(const StepLimits& limits) {
   // Tiles of the expansion may reach behind the last position.
   const int64_t positions = limits.d_latent > 0 ? limits.n_ctx + PromptShape::kTileKeys : 0;
   const int64_t expanded = positions * (limits.d_latent + limits.d_expanded);
-  const int64_t floats =
+  const int64_t latent =
       limits.d_latent > 0 ? mla_decode_floats(attention_rows(limits), limits.n_heads, limits.d_latent) : 0;
-  return {halves, expanded, floats, group_integers(slots, limits.n_experts)};
+  const int64_t grouped =
+      limits.d_head > 0 ? flash_attend_floats(blocks_for(limits.n_ctx, kPageTokens), limits.n_heads, limits.d_head) : 0;
+  return {halves, expanded, std::max(latent, grouped), group_integers(slots, limits.n_experts)};
 }
 
 }  // namespace

@@ -60,7 +60,10 @@ StepLimits step_limits(const ModelSpec& spec, const DecoderOptions& options) {
   const auto add_input = [&](int64_t values) { limits.input_values = std::max(limits.input_values, values); };
   add_input(n * 2 * spec.d_model);  // the prediction block's pair
   const auto add = [&](const LayerSpec& layer) {
-    if (const auto* gqa = std::get_if<GqaSpec>(&layer.attention)) add_input(n * spec.n_heads * gqa->d_head);
+    if (const auto* gqa = std::get_if<GqaSpec>(&layer.attention)) {
+      limits.d_head = std::max(limits.d_head, gqa->d_head);
+      add_input(n * spec.n_heads * gqa->d_head);
+    }
     if (const auto* glu = std::get_if<GluSpec>(&layer.ffn)) add_input(n * glu->d_ff);
     if (const auto* mla = std::get_if<MlaSpec>(&layer.attention)) {
       limits.d_latent = std::max(limits.d_latent, mla->kv_rank + mla->d_rope);

@@ -109,6 +109,11 @@ inline uint32_t load_once_4(const void* from) {
 
 inline void prefetch_to_l2(const void*) {}
 
+inline float exp2_fast(float x) {
+  const float y = std::exp2(x);
+  return y < 0x1p-126f ? 0.0f : y;
+}
+
 /// (a & mask) | bits
 inline uint32_t and_or(uint32_t a, uint32_t mask, uint32_t bits) {
   return (a & mask) | bits;
