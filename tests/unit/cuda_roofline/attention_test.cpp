@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Attention over the cache at the shapes of a dense model like Llama 3 8B (attend.cu) and, absorbed, of GLM-4.7-Flash's
-// latent rows (mla_decode.cu): some rows against ref, and the share of the card's limit.
+// Attention over the cache at the shapes of grouped-query models (flash_attend.cu: Llama 3 8B, Qwen3-30B-A3B, gpt-oss,
+// Gemma, Phi-3) and, absorbed, of GLM-4.7-Flash's latent rows (mla_decode.cu): some rows against ref, and the share of
+// the card's limit.
 #include "tests/unit/backend/operands.h"
 #include "tests/unit/cuda_roofline/card.h"
 
@@ -16,6 +17,10 @@ struct Heads {
   bool latent = false;  // values are the front of the keys
 };
 constexpr Heads kGrouped = {"32 / 8 heads of 128", 32, 8, 128, 128};
+constexpr Heads kGroupsOf8 = {"32 / 4 heads of 128", 32, 4, 128, 128};
+constexpr Heads kNarrow = {"64 / 8 heads of 64", 64, 8, 64, 64};
+constexpr Heads kWide = {"16 / 8 heads of 256", 16, 8, 256, 256};
+constexpr Heads kUngrouped = {"32 / 32 heads of 96", 32, 32, 96, 96};
 constexpr Heads kLatent = {"latent, 20 heads", 20, 1, 576, 512, true};
 
 struct AttentionCase {
@@ -162,12 +167,21 @@ TEST_P(CachedAttention, AtFullShape) {
 }
 
 const std::vector<AttentionCase> kCases = {
-    {kGrouped, DType::kF16, 1, {8192, 1}},    {kGrouped, DType::kQ8_0, 1, {8192, 1}},
-    {kGrouped, DType::kF16, 8, {2048, 1}},    {kGrouped, DType::kF16, 32, {2048, 1}},
-    {kGrouped, DType::kF16, 1, {512, 512}},   {kGrouped, DType::kF16, 1, {2048, 2048}},
-    {kGrouped, DType::kF16, 1, {8192, 2048}}, {kLatent, DType::kF16, 1, {512, 1}},
-    {kLatent, DType::kF16, 1, {8192, 1}},     {kLatent, DType::kF16, 1, {32768, 1}},
-    {kLatent, DType::kF16, 8, {2048, 1}},     {kLatent, DType::kF16, 64, {2048, 1}},
+    {kGrouped, DType::kF16, 1, {8192, 1}},      {kGrouped, DType::kQ8_0, 1, {8192, 1}},
+    {kGrouped, DType::kF16, 8, {2048, 1}},      {kGrouped, DType::kF16, 32, {2048, 1}},
+    {kGrouped, DType::kF16, 1, {512, 512}},     {kGrouped, DType::kF16, 1, {2048, 2048}},
+    {kGrouped, DType::kF16, 1, {8192, 2048}},   {kGrouped, DType::kF16, 1, {8192, 8192}},
+    {kGrouped, DType::kF16, 1, {512, 1}},       {kGrouped, DType::kF16, 1, {32768, 1}},
+    {kGrouped, DType::kF16, 1, {32768, 8}},     {kGrouped, DType::kF16, 1, {32768, 40}},
+    {kGrouped, DType::kF16, 1, {32768, 2048}},  {kGrouped, DType::kF16, 64, {4096, 1}},
+    {kGrouped, DType::kBF16, 1, {8192, 1}},     {kGrouped, DType::kBF16, 1, {8192, 8192}},
+    {kGrouped, DType::kQ8_0, 1, {8192, 8192}},  {kGroupsOf8, DType::kF16, 1, {32768, 1}},
+    {kGroupsOf8, DType::kF16, 1, {8192, 8192}}, {kNarrow, DType::kF16, 1, {32768, 1}},
+    {kNarrow, DType::kF16, 1, {8192, 8192}},    {kWide, DType::kF16, 1, {32768, 1}},
+    {kWide, DType::kF16, 1, {8192, 8192}},      {kUngrouped, DType::kF16, 1, {8192, 1}},
+    {kUngrouped, DType::kF16, 1, {8192, 8192}}, {kLatent, DType::kF16, 1, {512, 1}},
+    {kLatent, DType::kF16, 1, {8192, 1}},       {kLatent, DType::kF16, 1, {32768, 1}},
+    {kLatent, DType::kF16, 8, {2048, 1}},       {kLatent, DType::kF16, 64, {2048, 1}},
     {kLatent, DType::kF16, 1, {8192, 32}},
 };
 
