@@ -93,6 +93,17 @@ bool EventQueue::is_cancelled() const {
   return cancelled_;
 }
 
+namespace {
+
+/// Letters that are sent sooner than a thread is woken to send them.
+constexpr size_t kFewLetters = 4;
+
+void push_all(std::vector<EventSender::Letter>& batch) {
+  for (EventSender::Letter& letter : batch) letter.queue->push(std::move(letter.event));
+}
+
+}  // namespace
+
 EventSender::~EventSender() {
   {
     const std::lock_guard lock(mutex_);
@@ -106,10 +117,15 @@ void EventSender::send(std::vector<Letter> batch) {
   if (batch.empty()) return;
   {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return waiting_.empty(); });
-    waiting_ = std::move(batch);
+    if (batch.size() > kFewLetters || sending_ || !waiting_.empty()) {
+      changed_.wait(lock, [this] { return waiting_.empty(); });
+      waiting_ = std::move(batch);
+      lock.unlock();
+      changed_.notify_all();
+      return;
+    }
   }
-  changed_.notify_all();
+  push_all(batch);  // nothing is under way, and nobody else begins
 }
 
 void EventSender::work() {
@@ -120,9 +136,12 @@ void EventSender::work() {
       changed_.wait(lock, [this] { return !waiting_.empty() || stopping_; });
       if (waiting_.empty()) return;
       batch.swap(waiting_);
+      sending_ = true;
     }
     changed_.notify_all();
-    for (Letter& letter : batch) letter.queue->push(std::move(letter.event));
+    push_all(batch);
+    const std::lock_guard lock(mutex_);
+    sending_ = false;
   }
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The way from the engine's thread to a request's: a queue of events with a bound, and a thread that fills the queues. The engine never waits for a reader:
-// an answer whose queue is full is paused until the reader has caught up (engine/batch_engine.cpp). A reader who goes
-// away cancels what is still running.
-// Tested by tests/unit/engine/event_stream_test.cpp.
+// The way from the engine's thread to a request's: a queue of events with a bound, and a thread that fills the queues.
+// The engine never waits for a reader: an answer whose queue is full is paused until the reader has caught up
+// (engine/batch_engine.cpp). A reader who goes away cancels what is still running. Tested by
+// tests/unit/engine/event_stream_test.cpp.
 #pragma once
 
 #include <chrono>
@@ -66,8 +66,9 @@ class EventQueue {
   std::shared_ptr<Doorbell> bell_;
 };
 
-/// Pushes events from a thread of its own, in the order given: to wake a reader takes the engine longer than to choose a
-/// token. At most two batches are under way, so that a reader is never far behind what the engine knows of its queue.
+/// Pushes events in the order given, many of them from a thread of its own: to wake a reader takes the engine longer
+/// than to choose a token. At most two batches are under way, so that a reader is never far behind what the engine
+/// knows of its queue.
 class EventSender {
  public:
   struct Letter {
@@ -81,7 +82,7 @@ class EventSender {
   EventSender(const EventSender&) = delete;
   EventSender& operator=(const EventSender&) = delete;
 
-  /// Waits while the batch before the last is still being sent. One thread at a time.
+  /// Waits while the batch before the last is still being sent; pushes a few itself. One thread at a time.
   void send(std::vector<Letter> batch);
 
  private:
@@ -90,6 +91,7 @@ class EventSender {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<Letter> waiting_;
+  bool sending_ = false;  // the thread, what waited before
   bool stopping_ = false;
   std::thread thread_;  // last: it uses all of the above
 };

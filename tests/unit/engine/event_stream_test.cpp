@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The queue between the engine's thread and a reader: order, bound, end, and who wakes whom.
+// The queue between the engine's thread and a reader: order, bound, end, and who wakes whom; and who fills the queues.
 #include "engine/event_stream.h"
 
 #include <gtest/gtest.h>
@@ -94,9 +94,39 @@ TEST(EventStream, WakesOnceWhenThereIsSomething) {
 TEST(EventStream, NobodyIsWokenWhoHasGone) {
   const auto queue = std::make_shared<EventQueue>(1, 10, std::make_shared<Doorbell>());
   int n_woken = 0;
-  { Stream(queue).when_ready([&] { ++n_woken; }); }
+  {
+    Stream(queue).when_ready([&] { ++n_woken; });
+  }
   queue->push(token(1));
   EXPECT_EQ(n_woken, 0);
+}
+
+/// Whoever sends a batch, its own thread or the caller: each queue gets its events in the order in which they were
+/// given, and all of them before the sender is gone.
+TEST(EventSender, KeepsTheOrderOfManyAndFew) {
+  constexpr int kQueues = 8, kRounds = 200;
+  std::vector<std::shared_ptr<EventQueue>> queues;
+  for (int i = 0; i < kQueues; ++i)
+    queues.push_back(std::make_shared<EventQueue>(1, size_t{kRounds}, std::make_shared<Doorbell>()));
+  {
+    EventSender sender;
+    for (int round = 0; round < kRounds; ++round) {
+      std::vector<EventSender::Letter> batch;
+      for (int i = 0; i < (round % 3 == 0 ? kQueues : 1); ++i)
+        batch.push_back({queues[static_cast<size_t>(i)], token(round)});
+      sender.send(std::move(batch));
+    }
+    sender.send({});
+  }
+  for (int i = 0; i < kQueues; ++i) {
+    Stream stream(queues[static_cast<size_t>(i)]);
+    for (int round = 0; round < kRounds; round += i == 0 ? 1 : 3) {
+      const std::optional<Event> event = stream.next_within(std::chrono::milliseconds(0));
+      ASSERT_TRUE(event) << i << " " << round;
+      EXPECT_EQ(event->id, round);
+    }
+    EXPECT_FALSE(stream.next_within(std::chrono::milliseconds(0)));
+  }
 }
 
 }  // namespace
