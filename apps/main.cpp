@@ -39,6 +39,7 @@ int run(int argc, char** argv) {
   add_tokenize_command(app);
   add_detokenize_command(app);
   add_template_command(app);
+  add_schema_command(app);
   add_logits_command(app);
   add_synth_command(app);
   add_bench_command(app);

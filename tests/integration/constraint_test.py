@@ -75,6 +75,26 @@ class Constraints(unittest.TestCase):
             self.assertIn(message, done.stderr)
             self.assertEqual(done.stdout, "")
 
+    def test_schemas_are_checked_without_a_model(self):
+        with tempfile.TemporaryDirectory() as folder:
+            good, bad, broken = (str(Path(folder) / name) for name in ("good.json", "bad.json", "broken.json"))
+            Path(good).write_text(json.dumps(SCHEMAS[0]))
+            Path(bad).write_text('{"x-strict": false, "properties": {"a": {"type": "array", "uniqueItems": true}, "b": {"minimun": 3}}}')
+            Path(broken).write_text('{"type": "integer", "minimum": 3, "maximum": 2}')
+            check = lambda *files: subprocess.run([GLINT, "schema", *files], capture_output=True, text=True, timeout=60)
+            done = check(good)
+            self.assertEqual((done.returncode, done.stdout), (0, f"{good}: enforced in full\n"), done.stderr)
+            done = check(good, bad, broken)
+            self.assertEqual(done.returncode, 1)
+            for expected in (f"{bad}: schema #/properties/a/uniqueItems: ", f"{bad}: schema #/properties/b/minimun: ",
+                             f"{broken}: schema "):
+                self.assertIn(expected, done.stdout)
+            self.assertNotIn("ignored", done.stdout)
+            self.assertIn("2 of 3 schemas", done.stderr)
+            report = json.loads(check("--json", good, bad).stdout)
+            self.assertEqual([(r["file"], r["enforced"], len(r["problems"])) for r in report], [(good, True, 0), (bad, False, 2)])
+            self.assertEqual(check("/nowhere").returncode, 1)
+
     def test_chat_thinks_first_and_within_its_budget(self):
         flags = ["-j", json.dumps(SCHEMAS[0]), "-n", "300", "-s", "4", "-st", "-p", "Who are you?", "--reasoning-budget", "10"]
         done = run(*flags, command="chat")
