@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # One command on a machine with an NVIDIA card: builds glint for it (or takes binaries), runs every CUDA test, makes
 # GLM-4.7-Flash's full shape with random weights, measures it, holds the memory plan against nvidia-smi, and prints one
-# table, and one of the share of the card's limit that each kernel reaches. Ends within 9 minutes: what does not fit in them is reported as left out. Status 0: all is as it should be.
+# table, and one of the share of the card's limit that each op reaches. Ends within 9 minutes: what does not fit in them
+# is reported as left out. Status 0: all is as it should be.
 #
 #   tools/gpu_check.sh [FOLDER]     FOLDER: glint and test_cuda* built elsewhere; without it they are built in build-gpu
 #   MODEL=FILE tools/gpu_check.sh   measures this file instead of making one (17 GiB in .cache)

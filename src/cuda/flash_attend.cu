@@ -121,7 +121,7 @@ __device__ __forceinline__ void load_queries(__half* to, const FlashArgs& args, 
 /// The largest score and the sum before a row's first page: a sink's, or nothing's.
 __device__ __forceinline__ FoldState first_state(const AttendParams& params, int head) {
   if (params.sinks == nullptr) return {};
-  return {__fmul_rn(params.sinks[head], kLog2OfE), 1.0f};
+  return {__fmul_rn(params.sinks[head], kLog2E), 1.0f};
 }
 
 /// A warp's part of a tile of rows. Of each tile of 16, a lane has rows lane / 4 and lane / 4 + 8.

@@ -201,9 +201,8 @@ template <Kind kKind, Store kStore>
 void launch_experts(const Stream& stream, const MatmulArgs& experts, const MatmulArgs& shared) {
   const bool has_shared = shared.x.n_rows > 0;
   const bool streams = experts.groups.tile_tokens == kExpertTokens;
-  const bool together =
-      has_shared && (streams ? same_shape(shared.matrix[0], experts.matrix[0])
-                             : are_few(experts) && are_few(shared) && same_shape(shared.matrix[0], experts.matrix[0]));
+  const bool together = has_shared && same_shape(shared.matrix[0], experts.matrix[0]) &&
+                        (streams || (are_few(experts) && are_few(shared)));
   const MatmulPair pair{{experts, together ? shared : MatmulArgs{}}};
   if (has_shared && !together) launch_matmul<kKind, kStore>(stream, shared);
   if (streams) {

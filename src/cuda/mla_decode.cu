@@ -26,7 +26,6 @@ constexpr int kStagedPitch = kValues + 8;           // halves: four heads' value
 /// Blocks of a row up to which they take runs: so few have several splits each even of short contexts, and what they
 /// leave in memory costs more than to add it up.
 constexpr int kMostBlocksOfRuns = 4;
-constexpr float kLog2E = 1.4426950408889634f;
 
 /// Chunk (8 values) of a row of a tile in shared memory; permuted so that eight rows' lie in eight banks.
 __device__ __forceinline__ __half* tile_chunk(__half* tile, int row, int chunk) {
@@ -41,7 +40,6 @@ struct DecodeArgs {
   int max_pages;
   int n_batch;  // rows of the step: as many of the last positions may be of rows that the kernel before writes
   float scale;  // times log2(e)
-  int run;      // splits that a block takes after each other and leaves one result for: kRunSplits or 1
   MlaSplits splits;
 };
 
@@ -352,7 +350,8 @@ __global__ void __launch_bounds__(kThreads, 1) mla_split_kernel(DecodeArgs args)
   const auto cached_row = [&](const TileWalk<kTile>& at) {
     return at.done() ? 0 : cache_row(args.page_table, args.max_pages, sequence, at.first);
   };
-  TileWalk<kTile> ahead(n, args.run, static_cast<int>(blockIdx.x));
+  const int n_together = splits.in_runs ? kRunSplits : 1;  // splits that leave one result
+  TileWalk<kTile> ahead(n, n_together, static_cast<int>(blockIdx.x));
   TileWalk<kTile> now = ahead;
   if (now.done()) return;
   TileWalk<kTile> filled = ahead;
@@ -402,14 +401,14 @@ __global__ void __launch_bounds__(kThreads, 1) mla_split_kernel(DecodeArgs args)
     cp_async_commit();
     begins_split = now.is_last_of_split();
     begins_run = now.is_last_of_run();
-    if (args.run == 1 && begins_split) {
+    if (begins_split && !splits.in_runs) {
       store_values(splits, shared, out, row, now.split,
                    [&](int head) { return make_float2(shared.largest[head], shared.sum[head]); });
     } else if (begins_split) {
       add_split_to_run(run, shared, out);
       __syncthreads();
       if (begins_run) {
-        store_values(splits, shared, run, row, now.split / args.run,
+        store_values(splits, shared, run, row, now.split / kRunSplits,
                      [&](int head) { return make_float2(shared.running[head].largest, shared.running[head].sum); });
       }
     }
@@ -486,7 +485,6 @@ MlaSplits mla_split(const Stream& stream, Workspace& workspace, Tensor q, const 
                         .max_pages = batch.max_pages,
                         .n_batch = q.n_rows,
                         .scale = scale * kLog2E,
-                        .run = splits.in_runs ? kRunSplits : 1,
                         .splits = splits};
   const dim3 grid(static_cast<unsigned>(n_blocks), static_cast<unsigned>(n_rows));
   if (stream.shared_bytes >= sizeof(DecodeShared<64, 2>)) {

@@ -16,7 +16,6 @@ constexpr int kRope = 64;
 constexpr int kWidth = 256;  // of queries, keys and values
 constexpr int kChunks = kWidth / 8;
 constexpr int kTileHalves = kKeys * kWidth;
-constexpr float kLog2E = 1.4426950408889634f;
 
 /// Chunk (8 values) of a row in shared memory; permuted so that eight rows' lie in eight banks.
 __device__ __forceinline__ __half* chunk_of(__half* rows, int row, int chunk) {

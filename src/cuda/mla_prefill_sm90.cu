@@ -22,7 +22,6 @@ constexpr int kWidth = 256;  // of queries, keys and values
 constexpr int kStages = 2;
 constexpr int kPanels = kWidth / 64;  // of 64 columns
 constexpr int kSteps = kKeys / 16;
-constexpr float kLog2E = 1.4426950408889634f;
 
 /// Tiles as wgmma wants them: panels of 64 columns, 128-byte swizzle.
 struct Shared {

@@ -56,6 +56,14 @@ class Writer {
   std::vector<std::string> warnings_;
 };
 
+/// Of an answer that is never streamed.
+class WholeWriter : public Writer {
+ public:
+  void write(const AnswerPart&, std::string&) final {}
+  void end(const Usage&, std::string&) final {}
+  void fail(const ApiError&, std::string&) final {}
+};
+
 /// Submits and answers. Throws ApiError when the engine refuses. `path` says how later errors look.
 Reply answer_with(Service& service, const std::string& path, std::vector<Request> requests, const AnswerFormat& format,
                   bool is_stream, std::unique_ptr<Writer> writer);

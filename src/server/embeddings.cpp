@@ -56,7 +56,7 @@ Json describe_vector(std::span<const float> row, const VectorFormat& format) {
 }
 
 /// Each API has its own words around the vectors of each prompt.
-class EmbeddingWriter final : public Writer {
+class EmbeddingWriter final : public WholeWriter {
  public:
   /// Of each prompt its vectors, one or with Pooling::kNone one a token.
   using Describe = std::function<Json(const std::vector<Json>& vectors, const Usage& usage)>;
@@ -77,11 +77,6 @@ class EmbeddingWriter final : public Writer {
     if (answer.is_object()) add_warnings(answer);
     return answer;
   }
-
-  // It never streams.
-  void write(const AnswerPart&, std::string&) override {}
-  void end(const Usage&, std::string&) override {}
-  void fail(const ApiError&, std::string&) override {}
 
  private:
   size_t d_model_;

@@ -47,7 +47,7 @@ Ranking read_ranking(const Fields& fields) {
   return ranking;
 }
 
-class RankWriter final : public Writer {
+class RankWriter final : public WholeWriter {
  public:
   RankWriter(const Service& service, Ranking ranking) : service_(service), ranking_(std::move(ranking)) {}
 
@@ -69,11 +69,6 @@ class RankWriter final : public Writer {
     add_warnings(answer);
     return answer;
   }
-
-  // It never streams.
-  void write(const AnswerPart&, std::string&) override {}
-  void end(const Usage&, std::string&) override {}
-  void fail(const ApiError&, std::string&) override {}
 
  private:
   Json describe(size_t index, double score) const {

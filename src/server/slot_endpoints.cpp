@@ -36,7 +36,7 @@ struct SlotTask {
 };
 
 /// Whole at the end; what it says is up to each action.
-class SlotWriter final : public Writer {
+class SlotWriter final : public WholeWriter {
  public:
   using Describe = std::function<Json(const Finish& finish, double milliseconds)>;
   explicit SlotWriter(Describe describe) : describe_(std::move(describe)) {}
@@ -47,11 +47,6 @@ class SlotWriter final : public Writer {
     add_warnings(answer);
     return answer;
   }
-
-  // It never streams.
-  void write(const AnswerPart&, std::string&) override {}
-  void end(const Usage&, std::string&) override {}
-  void fail(const ApiError&, std::string&) override {}
 
  private:
   Describe describe_;

@@ -19,8 +19,6 @@
 
 namespace glint::cuda {
 
-inline constexpr float kLog2OfE = 1.4426950408889634f;
-
 /// A block: kWarps warps of kRowTiles tiles of 16 rows, for heads of kWidth values.
 template <int kWidth_, int kWarps_, int kRowTiles_>
 struct PageShape {
@@ -153,8 +151,8 @@ struct ScoreScale {
   float exponent;  // what a score (soft-capped: after that) is multiplied by
   __device__ __forceinline__ explicit ScoreScale(const AttendParams& params)
       : softcap(params.softcap),
-        slope(params.softcap > 0 ? 2 * kLog2OfE * params.scale / params.softcap : 0),
-        exponent(params.softcap > 0 ? kLog2OfE : kLog2OfE * params.scale) {}
+        slope(params.softcap > 0 ? 2 * kLog2E * params.scale / params.softcap : 0),
+        exponent(params.softcap > 0 ? kLog2E : kLog2E * params.scale) {}
   /// softcap * tanh(scale * x / softcap), off by a few units in the last place of softcap.
   __device__ __forceinline__ float capped(float x) const {
     const float power = exp2_fast(__fmul_rn(x, slope));

@@ -8,6 +8,7 @@
 namespace glint::cuda {
 
 inline constexpr unsigned kAllLanes = 0xffffffffu;
+inline constexpr float kLog2E = 1.4426950408889634f;  // exponents of a softmax are taken to base 2
 
 /// Every lane gets the sum; butterfly order.
 __device__ __forceinline__ float warp_sum(float x) {
