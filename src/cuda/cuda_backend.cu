@@ -140,7 +140,7 @@ class CudaBackend final : public Backend {
     const int n_slots = routing.n_tokens * routing.top_k;
     int32_t* memory = workspace_.integers(stream_, group_integers(n_slots, w.count));
     const PackedMatrix matrix(w);
-    const int tile_tokens = tokens_of_tile(n_slots, w.count, matmul_experts_fit(stream_, matrix, n_slots, w.count));
+    const int tile_tokens = tokens_of_tile(stream_, n_slots, w.count, {matrix});
     const ExpertGroups groups = group_by_expert(stream_, routing, w.count, slots_per_row, tile_tokens, memory);
     matmul_grouped(stream_, {.out = out.data, .row_stride = out.row_stride, .head_stride = 0, .bias = w.bias},
                    halves_of(x), matrix, groups);
@@ -162,7 +162,7 @@ class CudaBackend final : public Backend {
     cuda::combine(stream_, out, expert_out, routing);
   }
   void gather_rows(Tensor out, Tensor x, const int32_t* rows) override { cuda::gather_rows(stream_, out, x, rows); }
-  void top(TopEntry* out, Tensor x, int k) override { cuda::top(stream_, out, x, k); }
+  void top(TopEntry* out, Tensor x, int k) override { cuda::top(stream_, workspace_, out, x, k); }
   bool prefers_top() const override { return true; }
 
   // ---- blocks ----

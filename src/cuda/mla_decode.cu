@@ -439,7 +439,7 @@ __global__ void __launch_bounds__(kFoldThreads) mla_combine_kernel(Tensor out, _
 template <class Fn>
 void for_each_splits(const Stream& stream, Workspace& workspace, Tensor q, const KvLayer& layer, const Batch& batch,
                      float scale, Fn fn) {
-  const int n_parts = blocks_for(q.n_rows, workspace.attention_rows());
+  const int n_parts = blocks_for(q.n_rows, workspace.attention_rows() * kRunSplits);
   const int n_rows = blocks_for(q.n_rows, n_parts);
   for (int first = 0; first < q.n_rows; first += n_rows)
     fn(mla_split(stream, workspace, q, layer, batch, scale, first, std::min(n_rows, q.n_rows - first)), first);
@@ -465,8 +465,8 @@ int64_t mla_decode_floats(int n_rows, int n_heads, int d_v) {
 
 MlaSplits mla_split(const Stream& stream, Workspace& workspace, Tensor q, const KvLayer& layer, const Batch& batch,
                     float scale, int first_row, int n_rows) {
-  const int most_rows = workspace.attention_rows();
-  GLINT_CHECK(n_rows > 0 && n_rows <= most_rows);
+  const int most_rows = workspace.attention_rows();  // without runs
+  GLINT_CHECK(n_rows > 0 && n_rows <= most_rows * kRunSplits);
   float* memory = workspace.floats(stream, mla_decode_floats(most_rows, q.n_heads, kValues));
   auto* states = reinterpret_cast<float2*>(memory);
   // A block a multiprocessor: more would wait, and each has to fetch its queries.
@@ -477,7 +477,7 @@ MlaSplits mla_split(const Stream& stream, Workspace& workspace, Tensor q, const 
       .positions = batch.positions + first_row,
       .n_rows = n_rows,
       .n_heads = q.n_heads,
-      .in_runs = n_blocks <= kMostBlocksOfRuns};
+      .in_runs = n_blocks <= kMostBlocksOfRuns || n_rows > most_rows};
   const DecodeArgs args{.q = q.rows(first_row, n_rows),
                         .cache = static_cast<const __half*>(layer.k),
                         .sequences = batch.sequences + first_row,

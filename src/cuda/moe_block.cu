@@ -93,10 +93,8 @@ class ManyTokens {
         shared_(weights.shared),
         n_slots_(x.n_rows * routing.top_k),
         has_shared_(shape.d_ff_shared > 0) {
-    const auto fit = [&](const Weight& w) {
-      return matmul_experts_fit(stream, PackedMatrix(w), n_slots_, shape.n_experts);
-    };
-    const int tile_tokens = tokens_of_tile(n_slots_, shape.n_experts, fit(experts_.gate) && fit(experts_.down));
+    const int tile_tokens =
+        tokens_of_tile(stream, n_slots_, shape.n_experts, {PackedMatrix(experts_.gate), PackedMatrix(experts_.down)});
     groups_ = group_by_expert(stream, routing, shape.n_experts, routing.top_k, tile_tokens,
                               workspace.integers(stream, group_integers(n_slots_, shape.n_experts)));
   }

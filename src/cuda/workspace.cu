@@ -8,13 +8,14 @@
 #include "cuda/mla_decode.h"
 #include "cuda/mla_prompt_sm90.h"
 #include "cuda/route.h"
+#include "cuda/top.h"
 
 namespace glint::cuda {
 namespace {
 
-/// Few launches for the steps of many sequences, and 2.6 MB a row of GLM-4.7-Flash.
+/// In runs four times as many take one launch (mla_decode.h); 2.6 MB a row of GLM-4.7-Flash.
 int attention_rows(const StepLimits& limits) {
-  return std::clamp(limits.n_sequences, 8, 64);
+  return std::clamp(limits.n_sequences, 8, 32);
 }
 
 struct Sizes {
@@ -33,7 +34,8 @@ Sizes sizes_for(const StepLimits& limits) {
       limits.d_latent > 0 ? mla_decode_floats(attention_rows(limits), limits.n_heads, limits.d_latent) : 0;
   const int64_t grouped =
       limits.d_head > 0 ? flash_attend_floats(blocks_for(limits.n_ctx, kPageTokens), limits.n_heads, limits.d_head) : 0;
-  return {halves, expanded, std::max(latent, grouped), group_integers(slots, limits.n_experts)};
+  return {halves, expanded, std::max(latent, grouped),
+          std::max(group_integers(slots, limits.n_experts), top_integers())};
 }
 
 }  // namespace

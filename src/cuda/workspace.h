@@ -29,7 +29,7 @@ class Workspace {
   __half* expanded(const Stream& stream, int64_t count) {
     return static_cast<__half*>(grown(stream, expanded_, count * 2));
   }
-  /// Rows of a step whose partial results of attention are kept at once.
+  /// Rows of a step whose partial results of attention, split by split, are kept at once.
   int attention_rows() const { return attention_rows_; }
   /// Such partial results.
   float* floats(const Stream& stream, int64_t count) { return static_cast<float*>(grown(stream, floats_, count * 4)); }

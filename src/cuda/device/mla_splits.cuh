@@ -24,11 +24,15 @@ __device__ __forceinline__ int split_length(int n) {
   return (n + kPageTokens * kMostSplits - 1) / (kPageTokens * kMostSplits) * kPageTokens;
 }
 
+/// Most results that a row leaves.
+__device__ __forceinline__ int MlaSplits::results_of_row() const {
+  return in_runs ? kMostRuns : kMostSplits;
+}
 __device__ __forceinline__ __half* MlaSplits::values_of(int row, int split) const {
-  return values + (static_cast<int64_t>(row) * kMostSplits + split) * n_heads * kSplitValues;
+  return values + (static_cast<int64_t>(row) * results_of_row() + split) * n_heads * kSplitValues;
 }
 __device__ __forceinline__ float2* MlaSplits::states_of(int row, int split) const {
-  return states + (static_cast<int64_t>(row) * kMostSplits + split) * n_heads;
+  return states + (static_cast<int64_t>(row) * results_of_row() + split) * n_heads;
 }
 
 /// The softmax of a run so far, and what the next split's state makes of it: sums are multiplied by `keep`, the split's
