@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cuda/matmul.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "cuda/device/matmul_tokens.cuh"
 #include "cuda/device/tile_product.cuh"
@@ -190,9 +192,26 @@ bool are_few(const MatmulArgs& args) {
   return args.groups.n_experts == 0 ? args.x.n_rows <= kFewRows : args.groups.tile_tokens == kFewTokens;
 }
 
+/// Whether dense products would leave multiprocessors idle if no warps shared columns.
+bool are_short(const Stream& stream, const MatmulPair& args, int count) {
+  if (args.of[0].groups.n_experts > 0) return false;
+  int n_blocks = 0;
+  for (const MatmulArgs& of : args.of) {
+    if (of.x.n_rows > 0)
+      n_blocks += token_tiles(of, kFewTokens) * blocks_for(of.matrix[0].n_out, kFewRowsOfBlock) * count;
+  }
+  return n_blocks < 2 * stream.n_multiprocessors;
+}
+
+template <Kind kKind, Store kStore>
+void launch_few(const Stream& stream, const MatmulPair& args, int count) {
+  if (are_short(stream, args, count)) return launch_matmul_short<kKind, kStore>(stream, args, count);
+  launch_matmul_few<kKind, kStore>(stream, args, count);
+}
+
 template <Kind kKind, Store kStore>
 void launch_matmul(const Stream& stream, const MatmulArgs& args, int count = 1) {
-  if (are_few(args)) return launch_matmul_few<kKind, kStore>(stream, {{args, {}}}, count);
+  if (are_few(args)) return launch_few<kKind, kStore>(stream, {{args, {}}}, count);
   launch_many<kKind, kStore>(stream, args, count);
 }
 
@@ -200,7 +219,7 @@ void launch_matmul(const Stream& stream, const MatmulArgs& args, int count = 1) 
 template <Kind kKind, Store kStore>
 void launch_experts(const Stream& stream, const MatmulArgs& experts, const MatmulArgs& shared) {
   const bool has_shared = shared.x.n_rows > 0;
-  const bool streams = experts.groups.tile_tokens == kExpertTokens;
+  const bool streams = experts.groups.tile_tokens <= kMostExpertTokens;
   const bool together = has_shared && same_shape(shared.matrix[0], experts.matrix[0]) &&
                         (streams || (are_few(experts) && are_few(shared)));
   const MatmulPair pair{{experts, together ? shared : MatmulArgs{}}};
@@ -208,7 +227,7 @@ void launch_experts(const Stream& stream, const MatmulArgs& experts, const Matmu
   if (streams) {
     launch_matmul_experts<kKind, kStore>(stream, pair);
   } else if (are_few(experts)) {
-    launch_matmul_few<kKind, kStore>(stream, pair, 1);
+    launch_few<kKind, kStore>(stream, pair, 1);
   } else {
     launch_many<kKind, kStore>(stream, experts, 1);
   }
@@ -221,8 +240,13 @@ MatmulArgs store_args(const MatmulOutput& out, const HalfRows& x, const PackedMa
 
 }  // namespace
 
-int tokens_of_tile(int n_slots, int n_experts, bool fit) {
-  if (fit && n_slots <= kExpertTokens * 3 / 4 * n_experts) return kExpertTokens;
+int tokens_of_tile(const Stream& stream, int n_slots, int n_experts, std::initializer_list<PackedMatrix> matrices) {
+  for (const int tokens : {kExpertTokens, kMostExpertTokens}) {
+    const bool fit = std::ranges::all_of(matrices, [&](const PackedMatrix& matrix) {
+      return matmul_experts_fit(stream, matrix, n_slots, n_experts, tokens);
+    });
+    if (fit && n_slots <= tokens * 3 / 4 * n_experts) return tokens;
+  }
   return n_slots <= kFewTokens / 2 * n_experts ? kFewTokens : kMatmulTokens;
 }
 
@@ -243,7 +267,7 @@ void matmul_both(const Stream& stream, const MatmulOutput (&out)[2], const HalfR
                  const PackedMatrix (&matrices)[2]) {
   const MatmulPair pair{{store_args(out[0], x, matrices[0]), store_args(out[1], x, matrices[1])}};
   if (are_few(pair.of[0]) && matrices[0].format == matrices[1].format) {
-    return launch_matmul_few<Kind::kStore, Store::kF32>(stream, pair, 1);
+    return launch_few<Kind::kStore, Store::kF32>(stream, pair, 1);
   }
   for (const MatmulArgs& of : pair.of) launch_matmul<Kind::kStore, Store::kF32>(stream, of);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Products of packed weights with many tokens, dense or grouped by expert. Three kernels, on every card from sm_80;
+// Products of packed weights with many tokens, dense or grouped by expert. Four kernels, on every card from sm_80;
 // sums are in the order of device/tile_product.cuh: bits equal matvec's.
 //
 // Prompts (matmul.cu): a block of 8 warps takes 256 rows of weights (of a gated pair: 128 of each) and 64 tokens; a
@@ -8,27 +8,34 @@
 // the tokens from a ring in shared memory (32 KB). FLOPs: 2 * n_out * n_in a token; bytes: the weights once for each 64
 // tokens (from L2 after the first), f16 activations once for each 256 rows.
 //
-// Steps of several sequences (matmul_few.cu): 8 or 32 tokens a block and 64 or 128 rows of weights (of a gated pair:
-// half of each), which stream through shared memory with the tokens; many blocks keep the memory busy. Bytes: the
-// weights once for each such tile of tokens, f16 activations once for each 64 or 128 rows.
+// Steps of several sequences (matmul_few.cu): 32 tokens a block and 128 rows of weights (of a gated pair: half of
+// each), which stream through shared memory with the tokens; many blocks keep the memory busy. Bytes: the weights once
+// for each such tile of tokens, f16 activations once for each 128 rows.
+//
+// The same with matrices so short that there would be too few blocks (matmul_short.cu): a block has 16 or 32 tokens and
+// a few pairs of rows of tiles; the warps of a pair take turns along the columns, each with weights and tokens of its
+// own on their way, and add up their tiles in ascending order. Bytes: f16 activations once for each 32 rows.
 //
 // Experts with few tokens each (matmul_experts.cu): one block a multiprocessor takes an equal share of all chosen
-// experts' rows, eight tokens of an expert lie whole in shared memory, and each warp streams weights of its own past
-// them. The expert that all rows take may join them. Bytes: the weights once for each eight tokens.
+// experts' rows, eight or sixteen tokens of an expert lie whole in shared memory, and each warp streams weights of its
+// own past them. The expert that all rows take may join them. Bytes: the weights once for each so many tokens.
 //
 // Tested by tests/unit/cuda/op_cases_test.cpp and experts_test.cpp.
 #pragma once
 
 #include <cuda_fp16.h>
 
+#include <initializer_list>
+
 #include "cuda/device_memory.h"
 #include "cuda/packed_weight.h"
 
 namespace glint::cuda {
 
-/// Tokens of a block: of a prompt, of a step with few tokens, of an expert with few.
+/// Tokens of a block: of a prompt, of a step with few tokens, of an expert with few, and with very few.
 inline constexpr int kMatmulTokens = 64;
 inline constexpr int kFewTokens = 32;
+inline constexpr int kMostExpertTokens = 16;
 inline constexpr int kExpertTokens = 8;
 /// Rows of a dense product up to which it is one with few tokens.
 inline constexpr int kFewRows = 256;
@@ -48,7 +55,7 @@ struct ExpertGroups {
   const int4* tiles = nullptr;      // [n_tiles] expert, first place in `slots`, number of slots (0: no such tile), 0
   const int32_t* n_used = nullptr;  // [1] how many tiles there are; they come first
   int n_tiles = 0;                  // the most there can be
-  int tile_tokens = kMatmulTokens;  // or kFewTokens, kExpertTokens: which kernel takes them
+  int tile_tokens = kMatmulTokens;  // or one of the others: which kernel takes them
   int n_experts = 0;
   int slots_per_row = 1;  // row of x that slot reads is slot / slots_per_row
 };
@@ -57,10 +64,8 @@ struct ExpertGroups {
 constexpr int most_tiles(int64_t n_slots, int n_experts, int tile_tokens) {
   return static_cast<int>(n_slots / tile_tokens + (n_slots < n_experts ? n_slots : n_experts));
 }
-/// Whether so many slots can go to experts of this shape in tiles of kExpertTokens.
-bool matmul_experts_fit(const Stream& stream, const PackedMatrix& matrix, int n_slots, int n_experts);
-/// The tile_tokens for so many slots; `fit`: they may be kExpertTokens.
-int tokens_of_tile(int n_slots, int n_experts, bool fit);
+/// The tile_tokens for so many slots of experts with these matrices.
+int tokens_of_tile(const Stream& stream, int n_slots, int n_experts, std::initializer_list<PackedMatrix> matrices);
 
 /// What becomes of a sum: out[row, i] = sum * scale + bias[expert, i], in one of these ways; scale is
 /// a power of two.

@@ -3,21 +3,16 @@
 
 #include "base/check.h"
 #include "cuda/device/matmul_tokens.cuh"
-#include "cuda/device/tile_product.cuh"
+#include "cuda/device/tile_pair.cuh"
 #include "cuda/format_switch.h"
 #include "cuda/launch.h"
 
 namespace glint::cuda {
 namespace {
 
-constexpr int kTokens = kExpertTokens;
 constexpr int kDepth = 2;       // pairs of tiles on their way to a warp
 constexpr int kMostWarps = 12;  // more would compute no faster, and have fewer registers
 constexpr int kLeastWarps = 4;
-
-/// What a warp multiplies at once: tiles of gate and up, or of two rows of tiles one below the other.
-template <PackedFormat kFormat>
-using TilePair = uint8_t[2][tile_layout(kFormat).bytes()];
 
 /// Brings the lists of `groups` to shared memory: read where they are, each look into them would wait for the last.
 __device__ __forceinline__ ExpertGroups nearby(ExpertGroups groups, void* room, int n_slots) {
@@ -40,6 +35,7 @@ size_t list_bytes(int n_tiles, int n_slots) {
 }
 
 /// The launch's work in order: for each tile of tokens, first the experts', so many items of two rows of tiles.
+template <int kTokens>
 struct Work {
   ExpertGroups groups;
   int n_expert_tiles;
@@ -62,11 +58,11 @@ struct Work {
 };
 
 /// A warp's weights on their way: items first + warp, + n_warps, ... of the block, pairs of tiles in ascending columns.
-template <PackedFormat kFormat, Kind kKind>
+template <PackedFormat kFormat, Kind kKind, int kTokens>
 class WeightRing {
  public:
-  __device__ __forceinline__ WeightRing(const MatmulPair& args, const Work& work, TilePair<kFormat>* slots, int warp,
-                                        int n_warps, int lane)
+  __device__ __forceinline__ WeightRing(const MatmulPair& args, const Work<kTokens>& work, TilePair<kFormat>* slots,
+                                        int warp, int n_warps, int lane)
       : args_(args), work_(work), slots_(slots), n_warps_(n_warps), lane_(lane), item_(work.first + warp) {
     find_item();
   }
@@ -125,7 +121,7 @@ class WeightRing {
   }
 
   const MatmulPair& args_;
-  const Work& work_;
+  const Work<kTokens>& work_;
   TilePair<kFormat>* slots_;
   int n_warps_;
   int lane_;
@@ -152,12 +148,12 @@ __device__ __forceinline__ void load_tokens(__half* to, const MatmulArgs& args, 
   }
 }
 
-/// total += the products of a pair of tiles with eight tokens, in the order of device/tile_product.cuh. `x`: where the
-/// lane's row of ldmatrix begins, at the tiles' first column.
-template <PackedFormat kFormat>
-__device__ __forceinline__ void add_products(float (&total)[2][4], const TilePair<kFormat>& pair, const __half* x,
-                                             int lane) {
-  float sum[2][4] = {};
+/// total += the products of a pair of tiles with the tokens. `x`, `next_eight`: as add_quarter's, at the tiles' first
+/// column.
+template <PackedFormat kFormat, int kEights>
+__device__ __forceinline__ void add_products(PairSums<kEights>& total, const TilePair<kFormat>& pair, const __half* x,
+                                             int next_eight, int lane) {
+  PairSums<kEights> sum = {};
   RowFactors<kFormat> factors[2];
   Quarter<kFormat> quarters[2][2];  // this one and the next
 #pragma unroll
@@ -171,36 +167,26 @@ __device__ __forceinline__ void add_products(float (&total)[2][4], const TilePai
 #pragma unroll
       for (int m = 0; m < 2; ++m) quarters[(q + 1) % 2][m].template load<FromShared>(pair[m], q + 1, lane);
     }
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      uint32_t b[4];  // 32 columns
-      ldmatrix_x4(b, x + q * 64 + half * 32);
-#pragma unroll
-      for (int step = 0; step < 2; ++step) {
-#pragma unroll
-        for (int m = 0; m < 2; ++m) {
-          uint32_t a[4];
-          unpack_step(quarters[q % 2][m], factors[m], 2 * half + step, a);
-          mma_f16(sum[m], a, b[2 * step], b[2 * step + 1]);
-        }
-      }
-    }
+    add_quarter<kFormat, kEights>(sum, quarters[q % 2], factors, x + q * 64, next_eight);
   }
 #pragma unroll
   for (int m = 0; m < 2; ++m) {
-    factors[m].scale(sum[m]);
 #pragma unroll
-    for (int i = 0; i < 4; ++i) total[m][i] = __fadd_rn(total[m][i], sum[m][i]);
+    for (int t = 0; t < kEights; ++t) {
+      factors[m].scale(sum[t][m]);
+#pragma unroll
+      for (int i = 0; i < 4; ++i) total[t][m][i] = __fadd_rn(total[t][m][i], sum[t][m][i]);
+    }
   }
 }
 
-/// Stores a lane's sums of item `row` of a tile of tokens.
+/// Stores a lane's sums of item `row` with the eight tokens from `first_token` on.
 template <Kind kKind, Store kStore>
-__device__ __forceinline__ void store_item(const MatmulArgs& args, const TokenRows& tokens, int row,
+__device__ __forceinline__ void store_item(const MatmulArgs& args, const TokenRows& tokens, int first_token, int row,
                                            const float (&total)[2][4], int lane) {
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
-    const int token = lane % 4 * 2 + i % 2;
+    const int token = first_token + lane % 4 * 2 + i % 2;
     if (token >= tokens.n_tokens) continue;
     const int64_t out = tokens.out_row(token) * args.out.row_stride;
     const int in_tile = lane / 4 + 8 * (i / 2);
@@ -219,14 +205,14 @@ __device__ __forceinline__ void store_item(const MatmulArgs& args, const TokenRo
 
 /// What of shared memory holds tokens and lists.
 struct TokenRoom {
-  int pitch;          // halves of a token
-  int tiles_at_once;  // 1 or 2
-  int n_slots;        // of the lists, which lie behind the rings
+  int pitch;    // halves of a token
+  int n_rows;   // tokens: of a tile at least; those of a second one lie there too where they find room
+  int n_slots;  // of the lists, which lie behind the rings
 };
 
 /// One block a multiprocessor. Warps go through the block's items side by side, each with its own weights, and meet
 /// only when the tokens in shared memory change.
-template <PackedFormat kFormat, Kind kKind, Store kStore>
+template <PackedFormat kFormat, Kind kKind, Store kStore, int kTokens>
 __global__ void __launch_bounds__(kMostWarps * 32, 1)
     matmul_experts_kernel(const __grid_constant__ MatmulPair args, TokenRoom room) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
@@ -234,23 +220,27 @@ __global__ void __launch_bounds__(kMostWarps * 32, 1)
   const int n_warps = static_cast<int>(blockDim.x) / 32;
   const PackedMatrix& matrix = args.of[0].matrix[0];
   auto* x = dynamic_shared<__half>();
-  auto* slots = reinterpret_cast<TilePair<kFormat>*>(x + room.tiles_at_once * kTokens * room.pitch);
+  auto* slots = reinterpret_cast<TilePair<kFormat>*>(x + room.n_rows * room.pitch);
   wait_for_previous_kernel();
   let_next_kernel_start();
-  const Work work(args, nearby(args.of[0].groups, slots + n_warps * kDepth, room.n_slots),
-                  kKind == Kind::kGlu ? matrix.n_row_tiles : (matrix.n_row_tiles + 1) / 2);
+  const Work<kTokens> work(args, nearby(args.of[0].groups, slots + n_warps * kDepth, room.n_slots),
+                           kKind == Kind::kGlu ? matrix.n_row_tiles : (matrix.n_row_tiles + 1) / 2);
   if (work.first == work.end) return;
-  WeightRing<kFormat, kKind> ring(args, work, slots + warp * kDepth, warp, n_warps, lane);
+  WeightRing<kFormat, kKind, kTokens> ring(args, work, slots + warp * kDepth, warp, n_warps, lane);
   const int first_tile = work.first / work.items_of_tile;
   int item = work.first + warp;
 #pragma unroll 1
-  for (int tile = first_tile; tile * work.items_of_tile < work.end; tile += room.tiles_at_once) {
+  for (int tile = first_tile; tile * work.items_of_tile < work.end;) {
     if (tile != first_tile) __syncthreads();
     TokenRows tokens[2];
-    for (int i = 0; i < room.tiles_at_once && (tile + i) * work.items_of_tile < work.end; ++i) {
-      tokens[i] = work.tokens(args, tile + i);
-      load_tokens(x + i * kTokens * room.pitch, args.of[work.is_shared(tile + i) ? 1 : 0], tokens[i], room.pitch, warp,
+    int n_tiles = 0;
+    for (int n_rows = 0; n_tiles < 2 && (tile + n_tiles) * work.items_of_tile < work.end; ++n_tiles) {
+      const TokenRows of_tile = work.tokens(args, tile + n_tiles);
+      if (n_rows + of_tile.n_tokens > room.n_rows) break;
+      load_tokens(x + n_rows * room.pitch, args.of[work.is_shared(tile + n_tiles) ? 1 : 0], of_tile, room.pitch, warp,
                   n_warps, lane);
+      n_rows += of_tile.n_tokens;
+      tokens[n_tiles] = of_tile;
     }
     cp_async_commit();
     if (tile == first_tile) {  // tokens first: behind the weights they would come late
@@ -260,50 +250,58 @@ __global__ void __launch_bounds__(kMostWarps * 32, 1)
       cp_async_wait<0>();
     }
     __syncthreads();
-    const int end = min(work.end, (tile + room.tiles_at_once) * work.items_of_tile);
+    const int end = min(work.end, (tile + n_tiles) * work.items_of_tile);
 #pragma unroll 1
     for (; item < end; item += n_warps) {
       const bool second = item >= (tile + 1) * work.items_of_tile;
       const int at_tile = tile + (second ? 1 : 0);
-      const __half* column = x + ((second ? kTokens : 0) + lane % 8) * room.pitch + lane / 8 * 8;
-      float total[2][4] = {};
+      const TokenRows& of_item = tokens[second ? 1 : 0];
+      // Lanes of tokens that do not exist take the last.
+      const auto row = [&](int eight) { return min(eight * 8 + lane % 8, of_item.n_tokens - 1); };
+      const __half* column = x + ((second ? tokens[0].n_tokens : 0) + row(0)) * room.pitch + lane / 8 * 8;
+      const int next_eight = (row(1) - row(0)) * room.pitch;
+      PairSums<kTokens / 8> total = {};
 #pragma unroll 1
       for (int block = 0; block < matrix.n_blocks; ++block) {
-        add_products<kFormat>(total, ring.front(), column + block * kTileColumns, lane);
+        add_products<kFormat, kTokens / 8>(total, ring.front(), column + block * kTileColumns, next_eight, lane);
         ring.pop();
       }
-      store_item<kKind, kStore>(args.of[work.is_shared(at_tile) ? 1 : 0], second ? tokens[1] : tokens[0],
-                                item - at_tile * work.items_of_tile, total, lane);
+#pragma unroll
+      for (int t = 0; t < kTokens / 8; ++t) {
+        store_item<kKind, kStore>(args.of[work.is_shared(at_tile) ? 1 : 0], of_item, 8 * t,
+                                  item - at_tile * work.items_of_tile, total[t], lane);
+      }
     }
+    tile += n_tiles;
   }
 }
 
-/// Shared memory of a block: as many warps as there is room for, two tiles of tokens if that leaves most of them.
+/// Shared memory of a block: tokens of a tile, as many warps as there is room for, tokens of a second tile.
 struct Shape {
   TokenRoom room;
-  int n_warps;
-  size_t shared_bytes;
+  int n_warps = 0;
+  size_t shared_bytes = 0;
 
-  Shape(const Stream& stream, const PackedMatrix& matrix, int n_tiles, int n_slots) {
-    const size_t other_bytes = list_bytes(n_tiles, n_slots);
+  Shape(const Stream& stream, const PackedMatrix& matrix, int n_tiles, int n_slots, int tile_tokens) {
     const int pitch = matrix.n_blocks * kTileColumns + 8;  // no two of eight tokens' chunks in one bank
-    const size_t pair_bytes = static_cast<size_t>(2 * kDepth * tile_layout(matrix.format).bytes());
-    for (const int tiles : {2, 1}) {
-      const size_t token_bytes = static_cast<size_t>(tiles * kTokens * pitch) * sizeof(__half) + other_bytes;
-      room = {pitch, tiles, n_slots};
-      n_warps = token_bytes < stream.shared_bytes
-                    ? static_cast<int>(std::min<size_t>(kMostWarps, (stream.shared_bytes - token_bytes) / pair_bytes))
-                    : 0;
-      shared_bytes = token_bytes + static_cast<size_t>(n_warps) * pair_bytes;
-      if (n_warps >= kMostWarps * 2 / 3) return;
-    }
+    const auto pair_bytes = static_cast<int64_t>(2 * kDepth * tile_layout(matrix.format).bytes());
+    const auto token_bytes = static_cast<int64_t>(pitch) * static_cast<int64_t>(sizeof(__half));
+    const auto for_all = static_cast<int64_t>(stream.shared_bytes) - static_cast<int64_t>(list_bytes(n_tiles, n_slots));
+    const auto fitting = [](int64_t bytes, int64_t each, int most) {
+      return static_cast<int>(std::clamp<int64_t>(bytes / each, 0, most));
+    };
+    n_warps = fitting(for_all - tile_tokens * token_bytes, pair_bytes, kMostWarps);
+    const int n_rows = fitting(for_all - n_warps * pair_bytes, token_bytes, 2 * tile_tokens);
+    room = {pitch, n_rows, n_slots};
+    shared_bytes = static_cast<size_t>(n_rows * token_bytes + n_warps * pair_bytes) + list_bytes(n_tiles, n_slots);
   }
 };
 
 }  // namespace
 
-bool matmul_experts_fit(const Stream& stream, const PackedMatrix& matrix, int n_slots, int n_experts) {
-  return Shape(stream, matrix, most_tiles(n_slots, n_experts, kTokens), n_slots).n_warps >= kLeastWarps;
+bool matmul_experts_fit(const Stream& stream, const PackedMatrix& matrix, int n_slots, int n_experts, int tile_tokens) {
+  return Shape(stream, matrix, most_tiles(n_slots, n_experts, tile_tokens), n_slots, tile_tokens).n_warps >=
+         kLeastWarps;
 }
 
 template <Kind kKind, Store kStore>
@@ -314,13 +312,15 @@ void launch_matmul_experts(const Stream& stream, const MatmulPair& args) {
   GLINT_CHECK(shared.x.n_rows == 0 || same_shape(shared.matrix[0], matrix));
   const ExpertGroups& groups = args.of[0].groups;
   const int n_slots = args.of[0].x.n_rows * groups.slots_per_row;
-  const Shape shape(stream, matrix, groups.n_tiles, n_slots);
+  const Shape shape(stream, matrix, groups.n_tiles, n_slots, groups.tile_tokens);
   GLINT_CHECK(shape.n_warps >= kLeastWarps);
   with_format(matrix.format, [&]<PackedFormat kFormat>() {
     launch(stream,
            {dim3(static_cast<unsigned>(stream.n_multiprocessors)), dim3(static_cast<unsigned>(shape.n_warps * 32)),
             shape.shared_bytes},
-           matmul_experts_kernel<kFormat, kKind, kStore>, args, shape.room);
+           groups.tile_tokens == kExpertTokens ? matmul_experts_kernel<kFormat, kKind, kStore, kExpertTokens>
+                                               : matmul_experts_kernel<kFormat, kKind, kStore, kMostExpertTokens>,
+           args, shape.room);
   });
 }
 

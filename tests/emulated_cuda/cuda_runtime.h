@@ -161,6 +161,7 @@ struct Thread {
 extern const Thread* current;
 void* dynamic_shared();
 void barrier();  // __syncthreads
+void barrier_of_some(int id, int count);
 /// Every lane of the warp gives `bytes` (at most 64); returns where all 32 lanes' lie, 64 bytes apart, until the next
 /// exchange. `once` runs after the last has arrived, before any goes on.
 std::byte* exchange(const void* mine, size_t bytes, const std::function<void(std::byte*)>& once = {});

@@ -3,6 +3,7 @@
 // Fibers, barriers and the host API of the emulated card. See cuda_runtime.h.
 #include <malloc.h>
 
+#include <array>
 #include <boost/context/fiber.hpp>
 #include <cstdio>
 #include <cstdlib>
@@ -73,6 +74,12 @@ struct Warp {
   alignas(16) std::byte slots[2][32 * 64];
 };
 
+/// Of some of a block's threads.
+struct NamedBarrier {
+  int arrived = 0;
+  uint64_t generation = 0;
+};
+
 /// The block that runs now.
 struct Block {
   std::vector<Fiber> fibers;
@@ -84,6 +91,7 @@ struct Block {
   int arrived = 0;
   uint64_t generation = 0;
   uint64_t progress = 0;
+  std::array<NamedBarrier, 16> named;
 };
 Block* block = nullptr;
 
@@ -126,6 +134,18 @@ void barrier() {
   const uint64_t mine = block->generation;
   if (++block->arrived == block->alive) return release_barrier();
   while (block->generation == mine) yield();
+}
+
+void barrier_of_some(int id, int count) {
+  NamedBarrier& barrier = block->named.at(static_cast<size_t>(id));
+  const uint64_t mine = barrier.generation;
+  if (++barrier.arrived == count) {
+    barrier.arrived = 0;
+    ++barrier.generation;
+    ++block->progress;
+    return;
+  }
+  while (barrier.generation == mine) yield();
 }
 
 std::byte* exchange(const void* mine, size_t bytes, const std::function<void(std::byte*)>& once) {

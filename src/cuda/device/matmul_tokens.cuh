@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the products with many tokens (matmul.cu, matmul_few.cu) share: their arguments, which rows a
+// What the products with many tokens (matmul*.cu) share: their arguments, which rows a
 // tile of tokens stands for, and how a sum is stored.
 #pragma once
 
@@ -88,9 +88,17 @@ struct MatmulPair {
   MatmulArgs of[2];
 };
 
+/// Rows of weights of a block of the product for few tokens; of a gated pair half as many of each.
+inline constexpr int kFewRowsOfBlock = 128;
 /// The product for few tokens (matmul_few.cu). `count` stacked matrices, or a second product.
 template <Kind kKind, Store kStore>
 void launch_matmul_few(const Stream& stream, const MatmulPair& args, int count);
+/// That of matrices with so few rows that warps had better share columns (matmul_short.cu). Dense; a second product has
+/// the same tokens.
+template <Kind kKind, Store kStore>
+void launch_matmul_short(const Stream& stream, const MatmulPair& args, int count);
+/// Whether so many slots can go to experts of this shape in tiles of `tile_tokens` by launch_matmul_experts.
+bool matmul_experts_fit(const Stream& stream, const PackedMatrix& matrix, int n_slots, int n_experts, int tile_tokens);
 /// That of experts with few tokens each (matmul_experts.cu), and of one of the same shape that all rows take.
 template <Kind kKind, Store kStore>
 void launch_matmul_experts(const Stream& stream, const MatmulPair& args);

@@ -91,6 +91,11 @@ __device__ __forceinline__ void cp_async_wait() {
   asm volatile("cp.async.wait_group %0;\n" ::"n"(kGroupsLeft) : "memory");
 }
 
+/// A barrier of `count` of the block's threads, in whole warps; `id` 1 to 15.
+__device__ __forceinline__ void sync_some(int id, int count) {
+  asm volatile("bar.sync %0, %1;\n" ::"r"(id), "r"(count) : "memory");
+}
+
 /// Programmatic dependent launch (sm_90 and later). After let_next_kernel_start by all blocks the next kernel's blocks
 /// may be scheduled where there is room, and start on what does not depend on this kernel. Until
 /// wait_for_previous_kernel returns, which is when the kernel before has ended, nothing that it writes may be read and

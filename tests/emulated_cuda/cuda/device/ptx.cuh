@@ -94,6 +94,10 @@ void cp_async_wait() {
   emulated::wait_copies(kGroupsLeft);
 }
 
+inline void sync_some(int id, int count) {
+  emulated::barrier_of_some(id, count);
+}
+
 inline void wait_for_previous_kernel() {}
 inline void let_next_kernel_start() {}
 
