@@ -54,9 +54,9 @@ struct SplitsInput {
     }
   }
 };
-template <bool kAligned>
+template <bool kAligned, bool kMany>
 struct PlainInput : MatvecInput {
-  __device__ __forceinline__ RowsInput<kAligned> prepared(int n_in) const { return {*this, n_in}; }
+  __device__ __forceinline__ RowsInput<kAligned, kMany> prepared(int n_in) const { return {*this, n_in}; }
 };
 
 /// Grid: (rows of tiles / 2^log_tiles of all matrices, then other work; stacked matrices).
@@ -150,9 +150,13 @@ void launch_matvec(const Stream& stream, MatvecArgs args, const MatvecInput& in,
   for (int first = 0; first < in.n_tokens; first += most) {
     const MatvecInput part = in.tokens(first, std::min(most, in.n_tokens - first));
     with_format(matrix.format, [&]<PackedFormat kFormat>() {
-      // Other work goes with the first launch.
-      launch_part<kFormat>(stream, args, PlainInput<kFormat != PackedFormat::kHalf>{part}, count, n_units, work,
-                           first == 0 ? n_work_blocks : 0);
+      constexpr bool kAligned = kFormat != PackedFormat::kHalf;
+      const int n_with_it = first == 0 ? n_work_blocks : 0;  // other work goes with the first launch
+      if (part.n_tokens > kMostInTurn) {
+        launch_part<kFormat>(stream, args, PlainInput<kAligned, true>{part}, count, n_units, work, n_with_it);
+      } else {
+        launch_part<kFormat>(stream, args, PlainInput<kAligned, false>{part}, count, n_units, work, n_with_it);
+      }
     });
     for (MatvecOutput& out : args.out) {
       if (out.out != nullptr) out.out += most * out.row_stride;

@@ -64,11 +64,12 @@ __device__ __forceinline__ void router_block(Tensor logits, const RouterInput& i
   const int expert = part * n_warps() + warp;
   const HeldRow row(in.router + static_cast<int64_t>(min(expert, logits.width - 1)) * width, width);
   wait_for_previous_kernel();
-  norm_row(normed, BlockRow<true>(in.x.data + token * in.x.row_stride, width), BlockRow<true>(in.norm, width), width,
-           in.eps, scratch);
-  const float dot = row.dot(normed);
+  const BlockRow<true> x[1] = {BlockRow<true>(in.x.data + token * in.x.row_stride, width)};
+  norm_rows(normed, x, BlockRow<true>(in.norm, width), width, in.eps, scratch);
+  float dot[1];
+  row.dots(dot, normed);
   if (lane_id() == 0 && expert < logits.width)
-    logits.data[token * logits.row_stride + expert] = in.bias != nullptr ? dot + in.bias[expert] : dot;
+    logits.data[token * logits.row_stride + expert] = in.bias != nullptr ? dot[0] + in.bias[expert] : dot[0];
 }
 
 /// Grid: rows of tiles, then with kRouter n_parts blocks for each token.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cuda/mla_block.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "cuda/matmul.h"
 #include "cuda/matvec.h"
@@ -87,7 +89,7 @@ class MlaStep {
           {.x = q_heads.data, .row_stride = q_heads.row_stride, .head_stride = q_heads.head_stride, .n_tokens = n_},
           PackedMatrix(weights_.k_b), weights_.k_b.count, row_args());
     } else {
-      finish_rows();
+      finish_rows(nullptr);
       heads(q_latent_, q_heads, weights_.k_b);
     }
     const Tensor values = attended.split_heads(shape_.n_heads);
@@ -120,12 +122,14 @@ class MlaStep {
     to_half(stream_, q_low_half, q_low_, 1, floats(weights_.q_a_norm), shape_.eps);
     matmul(stream_, Store::kF32, {.out = q_.data, .row_stride = q_.row_stride}, rows(q_low_half, shape_.q_rank, n_),
            PackedMatrix(weights_.q_b));
-    finish_rows();
+    const auto& segments = block_.batch.host_segments;
+    // Where all is absorbed, the halves of its queries are made on the way.
+    const bool all_absorbed = std::ranges::none_of(segments, [&](const Segment& s) { return expands(s); });
+    finish_rows(all_absorbed ? absorbed_halves(n_) : nullptr);
 
     const int d_attended = shape_.n_heads * shape_.d_v;
     auto* attended = reinterpret_cast<__half*>(block_.scratch.attended.data);
     // Sequences with few new rows go together: absorbed attention looks at each row's own context.
-    const auto& segments = block_.batch.host_segments;
     for (size_t at = 0; at < segments.size();) {
       Segment segment = segments[at++];
       __half* out = attended + static_cast<int64_t>(segment.first_row) * d_attended;
@@ -134,7 +138,7 @@ class MlaStep {
         continue;
       }
       while (at < segments.size() && !expands(segments[at])) segment.n_rows += segments[at++].n_rows;
-      absorbed(out, segment);
+      absorbed(out, segment, all_absorbed);
     }
     matmul(stream_, Store::kF32Add, {.out = x_.data, .row_stride = x_.row_stride}, rows(attended, d_attended, n_),
            PackedMatrix(weights_.output));
@@ -145,15 +149,20 @@ class MlaStep {
     return {.data = data, .row_stride = row_stride, .head_stride = 0, .n_rows = n_rows};
   }
 
-  /// Norms, rotates and caches the latent rows; rotates the queries' tails into q_latent.
-  void finish_rows() {
-    finish_mla_rows(stream_, {latent_, q_.split_heads(shape_.n_heads), q_latent_}, shape_, floats(weights_.kv_a_norm),
-                    block_.batch, cache_, rope_params_);
+  /// See MlaRows.
+  void finish_rows(__half* q_nope) {
+    finish_mla_rows(stream_, mla_rows(q_nope), shape_, floats(weights_.kv_a_norm), block_.batch, cache_, rope_params_);
   }
-
+  MlaRows mla_rows(__half* q_nope) const {
+    return {.latent = latent_, .q = q_.split_heads(shape_.n_heads), .q_latent = q_latent_, .q_nope = q_nope};
+  }
   MlaRowArgs row_args() const {
-    return mla_row_args({latent_, q_.split_heads(shape_.n_heads), q_latent_}, shape_, floats(weights_.kv_a_norm),
-                        block_.batch, cache_, rope_params_);
+    return mla_row_args(mla_rows(nullptr), shape_, floats(weights_.kv_a_norm), block_.batch, cache_, rope_params_);
+  }
+  /// Room for what goes into and comes out of absorbed attention, one after the other.
+  __half* absorbed_halves(int n) {
+    return context_.workspace.halves(
+        stream_, static_cast<int64_t>(n) * shape_.n_heads * std::max(shape_.d_nope, shape_.kv_rank));
   }
 
   void heads(Tensor out, Tensor in, const Weight& w) {
@@ -169,16 +178,15 @@ class MlaStep {
 
   bool expands(const Segment& segment) const { return segment.n_rows >= kExpandRows && can_expand(); }
 
-  /// Absorbed attention of some rows in a row, of whichever sequences.
-  void absorbed(__half* out, const Segment& segment) {
+  /// Absorbed attention of some rows in a row, of whichever sequences. has_halves: of the queries, made before.
+  void absorbed(__half* out, const Segment& segment, bool has_halves) {
     const Batch batch = batch_of(segment);
     const int n = segment.n_rows;
     const Tensor q_heads = q_.rows(segment.first_row, n).split_heads(shape_.n_heads);
     const Tensor q_latent = q_latent_.rows(segment.first_row, n);
     const Tensor o_latent = o_latent_.rows(segment.first_row, n);
-    __half* q_nope = context_.workspace.halves(
-        stream_, static_cast<int64_t>(n) * shape_.n_heads * std::max(shape_.d_nope, shape_.kv_rank));
-    to_half(stream_, q_nope, q_heads.columns(0, shape_.d_nope), 1, nullptr, 0);
+    __half* q_nope = absorbed_halves(n);
+    if (!has_halves) to_half(stream_, q_nope, q_heads.columns(0, shape_.d_nope), 1, nullptr, 0);
     matmul(stream_, Store::kF32,
            {.out = q_latent.data, .row_stride = q_latent.row_stride, .head_stride = q_latent.head_stride},
            {.data = q_nope,

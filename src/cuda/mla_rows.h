@@ -11,11 +11,12 @@
 namespace glint::cuda {
 
 /// Norms the first kv_rank values of each latent row, rotates the rest, in place, and caches the row; writes the
-/// rotated tail of each query head to the end of its row of q_latent.
+/// rotated tail of each query head to the end of its row of q_latent, and the rest of it, as f16, to q_nope if given.
 struct MlaRows {
-  Tensor latent;    // [n, kv_rank + d_rope]
-  Tensor q;         // [n, n_heads, d_nope + d_rope]
-  Tensor q_latent;  // [n, n_heads, kv_rank + d_rope]
+  Tensor latent;             // [n, kv_rank + d_rope]
+  Tensor q;                  // [n, n_heads, d_nope + d_rope]
+  Tensor q_latent;           // [n, n_heads, kv_rank + d_rope]
+  __half* q_nope = nullptr;  // [n, n_heads, d_nope]
 };
 /// The part of a Batch that kernels take.
 struct CacheBatch {

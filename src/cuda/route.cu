@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cuda/route.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "cuda/device/input.cuh"
 #include "cuda/device/route.cuh"
@@ -13,9 +15,10 @@ namespace {
 constexpr int kGroupThreads = 256;
 
 constexpr int kChoiceThreads = 128;
-/// Tokens of a block of the router: one where that makes enough blocks, else several, which share its rows of weights.
+/// Tokens of a block of the router: one where that makes enough blocks, else several, which share its rows of weights
+/// and go in pairs, so that what one waits for the other does not.
 constexpr int router_tokens(int n_rows) {
-  return n_rows <= 32 ? 1 : n_rows <= 128 ? 2 : 4;
+  return n_rows <= 32 ? 1 : n_rows <= 64 ? 2 : n_rows <= 256 ? 4 : n_rows <= 1024 ? 8 : 16;
 }
 
 /// One block a token.
@@ -37,12 +40,12 @@ __device__ __forceinline__ void write_halves(__half* to, const float* row, int w
   }
 }
 
-/// Grid: (experts / 8, tokens / tokens_of_block): a warp makes one expert's logits. Shared memory: two tokens' normed
-/// rows. kHeld: the width suits HeldRow.
-template <bool kHeld>
+/// Grid: (experts / 8, tokens / tokens_of_block): a warp makes one expert's logits. Shared memory: the normed rows of
+/// kTogether tokens. kHeld: the width suits HeldRow.
+template <bool kHeld, int kTogether>
 __global__ void __launch_bounds__(kNormThreads)
     router_logits_kernel(Tensor logits, RouterInput in, int tokens_of_block) {
-  __shared__ float scratch[kNormThreads / 32];
+  __shared__ float scratch[kTogether * (kNormThreads / 32)];
   auto* normed = dynamic_shared<float>();
   const int width = in.x.width;
   const int expert = static_cast<int>(blockIdx.x) * (kNormThreads / 32) + static_cast<int>(threadIdx.x) / 32;
@@ -54,21 +57,32 @@ __global__ void __launch_bounds__(kNormThreads)
   const int first = static_cast<int>(blockIdx.y) * tokens_of_block;
   const int n_tokens = min(tokens_of_block, in.x.n_rows - first);
 #pragma unroll 1
-  for (int t = 0; t < n_tokens; ++t) {
-    float* row = normed + t % 2 * width;
-    norm_row(row, BlockRow<kHeld>(in.x.data + (first + t) * in.x.row_stride, width), norm, width, in.eps, scratch);
-    if (blockIdx.x == 0 && in.normed != nullptr) {
-      write_halves(in.normed + static_cast<int64_t>(first + t) * half_columns(width), row, width);
-    }
-    float dot[1];
-    if constexpr (kHeld) {
-      dot[0] = held.dot(row);
+  for (int t = first; t < first + n_tokens; t += kTogether) {
+    if (t > first) __syncthreads();  // all have read what is written now
+    // Behind the last token the last once more.
+    const auto token = [&](int i) { return min(t + i, in.x.n_rows - 1); };
+    const auto row = [&](int i) { return BlockRow<kHeld>(in.x.data + token(i) * in.x.row_stride, width); };
+    if constexpr (kTogether == 1) {
+      const BlockRow<kHeld> rows[1] = {row(0)};
+      norm_rows(normed, rows, norm, width, in.eps, scratch);
     } else {
-      warp_dots<1>(dot, router, width, [&](int) { return row; });
+      const BlockRow<kHeld> rows[2] = {row(0), row(1)};
+      norm_rows(normed, rows, norm, width, in.eps, scratch);
     }
-    if (threadIdx.x % 32 == 0 && expert < logits.width) {
-      logits.data[(first + t) * logits.row_stride + expert] = in.bias != nullptr ? dot[0] + in.bias[expert] : dot[0];
+    if (blockIdx.x == 0 && in.normed != nullptr) {
+      for (int i = 0; i < kTogether; ++i)
+        write_halves(in.normed + static_cast<int64_t>(token(i)) * half_columns(width), normed + i * width, width);
     }
+    float dots[kTogether];
+    if constexpr (kHeld) {
+      held.dots(dots, normed);
+    } else {
+      warp_dots<kTogether>(dots, router, width, [&](int i) { return normed + i * width; });
+    }
+    if (threadIdx.x % 32 != 0 || expert >= logits.width) continue;
+#pragma unroll
+    for (int i = 0; i < kTogether; ++i)
+      logits.data[token(i) * logits.row_stride + expert] = in.bias != nullptr ? dots[i] + in.bias[expert] : dots[i];
   }
 }
 
@@ -135,11 +149,14 @@ void route(const Stream& stream, const Routing& out, Tensor logits, const RouteP
 
 void router_logits(const Stream& stream, Tensor logits, const RouterInput& in) {
   const int tokens = router_tokens(in.x.n_rows);
+  const int together = std::min(tokens, 2);
   const LaunchShape shape{dim3(static_cast<unsigned>(blocks_for(logits.width, kNormThreads / 32)),
                                static_cast<unsigned>(blocks_for(in.x.n_rows, tokens))),
-                          dim3(kNormThreads), static_cast<size_t>(2 * in.x.width) * sizeof(float)};
+                          dim3(kNormThreads), static_cast<size_t>(together * in.x.width) * sizeof(float)};
   const bool aligned = in.x.width % 128 == 0 && in.x.row_stride % 4 == 0;
-  launch(stream, shape, aligned ? router_logits_kernel<true> : router_logits_kernel<false>, logits, in, tokens);
+  const auto kernel = aligned ? (together == 1 ? router_logits_kernel<true, 1> : router_logits_kernel<true, 2>)
+                              : (together == 1 ? router_logits_kernel<false, 1> : router_logits_kernel<false, 2>);
+  launch(stream, shape, kernel, logits, in, tokens);
 }
 
 ExpertGroups group_by_expert(const Stream& stream, const Routing& routing, int n_experts, int slots_per_row,

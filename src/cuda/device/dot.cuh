@@ -39,7 +39,7 @@ __device__ __forceinline__ void warp_dots(float (&dots)[kTokens], const float* w
   for (int t = 0; t < kTokens; ++t) dots[t] = warp_sum(dots[t]);
 }
 
-/// A row of weights that a warp holds before the input is there; dot() gives the bits of warp_dots. Its first 2048
+/// A row of weights that a warp holds before the input is there; dots() gives the bits of warp_dots. Its first 2048
 /// columns stay in registers. PRECOND: width is a multiple of 128.
 class HeldRow {
  public:
@@ -47,15 +47,25 @@ class HeldRow {
 #pragma unroll
     for (int c = 0; c < kHeld; ++c) held_[c] = column(c) < width ? group(c) : make_float4(0, 0, 0, 0);
   }
-  __device__ __forceinline__ float dot(const float* x) const {
-    float sum = 0;
+  /// With kTokens tokens, the rows of x after each other.
+  template <int kTokens>
+  __device__ __forceinline__ void dots(float (&dots)[kTokens], const float* x) const {
+#pragma unroll
+    for (int t = 0; t < kTokens; ++t) dots[t] = 0;
 #pragma unroll
     for (int c = 0; c < kHeld; ++c) {
-      if (column(c) < width_) add(sum, held_[c], x + column(c));
+      if (column(c) >= width_) break;
+#pragma unroll
+      for (int t = 0; t < kTokens; ++t) add(dots[t], held_[c], x + t * width_ + column(c));
     }
 #pragma unroll 1
-    for (int c = kHeld; column(c) < width_; ++c) add(sum, group(c), x + column(c));
-    return warp_sum(sum);
+    for (int c = kHeld; column(c) < width_; ++c) {
+      const float4 w = group(c);
+#pragma unroll
+      for (int t = 0; t < kTokens; ++t) add(dots[t], w, x + t * width_ + column(c));
+    }
+#pragma unroll
+    for (int t = 0; t < kTokens; ++t) dots[t] = warp_sum(dots[t]);
   }
 
  private:

@@ -6,7 +6,7 @@
 #include <cuda_fp16.h>
 
 #include "cuda/device/cache.cuh"
-#include "cuda/device/norm.cuh"
+#include "cuda/device/input.cuh"
 #include "cuda/mla_rows.h"
 
 namespace glint::cuda {
@@ -36,8 +36,13 @@ __device__ __forceinline__ void finish_mla_row(const MlaRowArgs& args, int64_t t
         to[i] = __floats2half2_rn(latent[2 * i], latent[2 * i + 1]);
     }
   } else {
-    const float* from =
-        args.rows.q.data + token * args.rows.q.row_stride + head * args.rows.q.head_stride + args.shape.d_nope;
+    const int d_nope = args.shape.d_nope;
+    const float* from = args.rows.q.data + token * args.rows.q.row_stride + head * args.rows.q.head_stride + d_nope;
+    if (args.rows.q_nope != nullptr) {
+      __half* halves = args.rows.q_nope + (token * args.shape.n_heads + head) * d_nope;
+      for (int i = 4 * thread; i < d_nope; i += 4 * static_cast<int>(blockDim.x))
+        *reinterpret_cast<uint2*>(halves + i) = to_halves(*reinterpret_cast<const float4*>(from - d_nope + i));
+    }
     float* to = args.rows.q_latent.data + token * args.rows.q_latent.row_stride +
                 head * args.rows.q_latent.head_stride + args.shape.kv_rank;
     for (int i = thread; i < args.shape.d_rope; i += static_cast<int>(blockDim.x)) to[i] = from[i];

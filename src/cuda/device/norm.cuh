@@ -63,19 +63,33 @@ class BlockRow {
   float4 held_[kHeld];
 };
 
-/// 1 / sqrt(mean(x^2) + eps) for every thread of a block; `scratch`: kNormThreads / 32 floats. Contains
-/// one barrier; `scratch` may be used again after another.
+/// 1 / sqrt(mean(x^2) + eps) of several rows for every thread of a block; `scratch`: kNormThreads / 32 floats for each.
+/// Contains one barrier; `scratch` may be used again after another.
+template <bool kAligned, int kRows>
+__device__ __forceinline__ void rms_scales(float (&scales)[kRows], const BlockRow<kAligned> (&rows)[kRows], int width,
+                                           float eps, float* scratch) {
+#pragma unroll
+  for (int r = 0; r < kRows; ++r) {
+    float sum = 0;
+    rows[r].for_each([&](int, float4 v) {
+      sum = __fmaf_rn(v.x, v.x, sum);
+      sum = __fmaf_rn(v.y, v.y, sum);
+      sum = __fmaf_rn(v.z, v.z, sum);
+      sum = __fmaf_rn(v.w, v.w, sum);
+    });
+    scales[r] = sum;
+  }
+  block_sums<kNormThreads>(scales, scratch);
+#pragma unroll
+  for (int r = 0; r < kRows; ++r) scales[r] = rsqrtf(scales[r] / static_cast<float>(width) + eps);
+}
+/// That of one row.
 template <bool kAligned>
 __device__ __forceinline__ float rms_scale(const BlockRow<kAligned>& row, int width, float eps, float* scratch) {
-  float sum = 0;
-  row.for_each([&](int, float4 v) {
-    sum = __fmaf_rn(v.x, v.x, sum);
-    sum = __fmaf_rn(v.y, v.y, sum);
-    sum = __fmaf_rn(v.z, v.z, sum);
-    sum = __fmaf_rn(v.w, v.w, sum);
-  });
-  sum = block_sum<kNormThreads>(sum, scratch);
-  return rsqrtf(sum / static_cast<float>(width) + eps);
+  const BlockRow<kAligned> rows[1] = {row};
+  float scale[1];
+  rms_scales(scale, rows, width, eps, scratch);
+  return scale[0];
 }
 
 /// Rotates pair `pair` of one head in place. The angle is taken in f32, as the published implementations do; sin and

@@ -23,17 +23,23 @@ __device__ __forceinline__ float warp_max(float x) {
   return x;
 }
 
-/// Every thread of a block of kThreads gets the sum. `scratch`: kThreads / 32 floats of shared memory, free for other
-/// use after the next barrier.
-template <int kThreads>
-__device__ __forceinline__ float block_sum(float x, float* scratch) {
-  x = warp_sum(x);
-  if (threadIdx.x % 32 == 0 && threadIdx.x < kThreads) scratch[threadIdx.x / 32] = x;
-  __syncthreads();
-  float sum = 0;
+/// Every thread of a block gets the sums of its first kThreads. `scratch`: kThreads / 32 floats of shared memory for
+/// each of the sums, free for other use after the next barrier.
+template <int kThreads, int kSums>
+__device__ __forceinline__ void block_sums(float (&x)[kSums], float* scratch) {
 #pragma unroll
-  for (int w = 0; w < kThreads / 32; ++w) sum += scratch[w];
-  return sum;
+  for (int i = 0; i < kSums; ++i) {
+    x[i] = warp_sum(x[i]);
+    if (threadIdx.x % 32 == 0 && threadIdx.x < kThreads) scratch[i * (kThreads / 32) + threadIdx.x / 32] = x[i];
+  }
+  __syncthreads();
+#pragma unroll
+  for (int i = 0; i < kSums; ++i) {
+    float sum = 0;
+#pragma unroll
+    for (int w = 0; w < kThreads / 32; ++w) sum += scratch[i * (kThreads / 32) + w];
+    x[i] = sum;
+  }
 }
 
 }  // namespace glint::cuda

@@ -141,19 +141,24 @@ __device__ __forceinline__ void write_choice(const ChoiceMemory& memory, const R
   }
 }
 
-/// A block of at least kNormThreads threads norms a row into shared memory. Contains barriers, also at its end.
-template <bool kAligned>
-__device__ __forceinline__ void norm_row(float* normed, const BlockRow<kAligned>& row,
-                                         const BlockRow<kAligned>& weights, int width, float eps, float* scratch) {
-  const float scale = rms_scale(row, width, eps, scratch);
-  row.for_each_with(weights, [&](int at, float4 v, float4 w) {
-    const float values[4] = {v.x, v.y, v.z, v.w};
-    const float by[4] = {w.x, w.y, w.z, w.w};
+/// A block of at least kNormThreads threads norms rows into shared memory, after each other. Contains barriers, also at
+/// its end. `scratch` as rms_scales'.
+template <bool kAligned, int kRows>
+__device__ __forceinline__ void norm_rows(float* normed, const BlockRow<kAligned> (&rows)[kRows],
+                                          const BlockRow<kAligned>& weights, int width, float eps, float* scratch) {
+  float scales[kRows];
+  rms_scales(scales, rows, width, eps, scratch);
 #pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      if (at + i < width) normed[at + i] = __fmul_rn(__fmul_rn(values[i], scale), by[i]);
-    }
-  });
+  for (int r = 0; r < kRows; ++r) {
+    rows[r].for_each_with(weights, [&](int at, float4 v, float4 w) {
+      const float values[4] = {v.x, v.y, v.z, v.w};
+      const float by[4] = {w.x, w.y, w.z, w.w};
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        if (at + i < width) normed[r * width + at + i] = __fmul_rn(__fmul_rn(values[i], scales[r]), by[i]);
+      }
+    });
+  }
   __syncthreads();
 }
 

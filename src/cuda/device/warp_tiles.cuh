@@ -36,8 +36,8 @@ __device__ __forceinline__ void store_columns(__half* columns, int at, uint2 hal
 
 /// Rows of f32 [n_rows, width] (row_stride floats apart, 16-byte aligned, width a multiple of 4) that a whole block
 /// brings to shared memory as f16, each padded with zeros to n_columns. A thread's first kHeld groups of four are on
-/// their way from the beginning, the rest when they are stored.
-template <int kHeld>
+/// their way from the beginning, the rest, kMore at a time, when they are stored.
+template <int kHeld, int kMore = 1>
 class HeldRows {
  public:
   __device__ __forceinline__ HeldRows(const float* x, int64_t row_stride, int n_rows, int width, int n_columns)
@@ -51,7 +51,13 @@ class HeldRows {
 #pragma unroll
     for (int c = 0; c < kHeld; ++c, i += n_threads()) store_group(columns, to_stride, i, held_[c]);
 #pragma unroll 1
-    for (; i < n_rows_ * n_groups_; i += n_threads()) store_group(columns, to_stride, i, load(i));
+    while (i < n_rows_ * n_groups_) {
+      float4 more[kMore];  // all on their way before the first is stored
+#pragma unroll
+      for (int c = 0; c < kMore; ++c) more[c] = load(i + c * n_threads());
+#pragma unroll
+      for (int c = 0; c < kMore; ++c, i += n_threads()) store_group(columns, to_stride, i, more[c]);
+    }
   }
 
  private:
