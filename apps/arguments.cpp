@@ -75,6 +75,7 @@ const std::map<std::string_view, Unsupported> kUnsupported = {
     {"--poll", {1, "threads spin briefly, then sleep"}},
     {"--cpu-strict", {1, "threads are not bound"}},
     {"--offline", {0, "glint never uses the network by itself"}},
+    {"--ppl-output-type", {1, "running values are always printed as [1]4.1234,[2]..."}},
     {"--context-shift", {0, "generation stops when the context is full"}},
     {"--no-context-shift", {0, "generation always stops when the context is full"}},
 };
@@ -91,6 +92,9 @@ const std::map<std::string_view, std::string_view> kRefused = {
     {"--mmproj", "images are not supported"},
     {"--model-draft", "draft models are not supported"},
     {"--rpc", "remote backends are not supported"},
+    {"--hellaswag", "task scores are not supported; perplexity and --kl-divergence are"},
+    {"--winogrande", "task scores are not supported; perplexity and --kl-divergence are"},
+    {"--multiple-choice", "task scores are not supported; perplexity and --kl-divergence are"},
 };
 
 std::vector<std::string> option_names(const CLI::App& command) {

@@ -23,6 +23,7 @@ Examples:
   glint chat -m GLM-4.7-Flash-Q4_K_M.gguf        talk to a model in the terminal
   glint inspect model.gguf                       what a file holds and what it will cost
   glint bench -m model.gguf                      how fast it runs here
+  glint perplexity -m model.gguf -f wiki.txt     how well it predicts a text
 Run "glint COMMAND --help" for the flags and examples of a command.)";
 
 int run(int argc, char** argv) {
@@ -43,6 +44,7 @@ int run(int argc, char** argv) {
   add_logits_command(app);
   add_synth_command(app);
   add_bench_command(app);
+  add_perplexity_command(app);
 
   std::vector<std::string> arguments(argv + 1, argv + argc);
   try {

@@ -58,8 +58,11 @@ double now_seconds() {
 ProgressBar::ProgressBar(std::string label, double after_seconds)
     : label_(std::move(label)), after_seconds_(after_seconds), started_(now_seconds()) {}
 
-ProgressBar::~ProgressBar() {
+ProgressBar::~ProgressBar() { erase(); }
+
+void ProgressBar::erase() {
   if (visible_) fmt::print(stderr, "\r\x1b[K");
+  visible_ = false;
 }
 
 void ProgressBar::update(uint64_t done, uint64_t total) {

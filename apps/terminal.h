@@ -41,6 +41,8 @@ class ProgressBar {
   explicit ProgressBar(std::string label, double after_seconds = 1);
   ~ProgressBar();
   void update(uint64_t done, uint64_t total);
+  /// Takes the bar away until the next update, so that a line can be printed.
+  void erase();
 
  private:
   std::string label_;

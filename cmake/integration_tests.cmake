@@ -19,6 +19,7 @@ endfunction()
 glint_script_test(jinja_differential jinja_differential_test.py $<TARGET_FILE:glint> ${GLINT_SHARED})
 glint_script_test(cli cli_test.py $<TARGET_FILE:glint> ${GLINT_SHARED})
 glint_script_test(bench bench_test.py $<TARGET_FILE:glint>)
+glint_script_test(perplexity perplexity_test.py $<TARGET_FILE:glint> ${CMAKE_SOURCE_DIR}/.cache/smollm2.gguf)
 glint_script_test(smollm2 smollm2_test.py $<TARGET_FILE:glint> ${CMAKE_SOURCE_DIR}/.cache/smollm2.gguf)
 glint_script_test(glm glm_test.py $<TARGET_FILE:glint> ${GLINT_SHARED})
 glint_script_test(chat chat_test.py $<TARGET_FILE:glint>)
@@ -27,7 +28,7 @@ glint_script_test(json_schema_suite json_schema_suite_test.py $<TARGET_FILE:gram
 # Five texts a schema; `json_schema_random_test.py PROBE 2500 SEED` is the long run.
 glint_script_test(json_schema_random json_schema_random_test.py $<TARGET_FILE:grammar_probe> 80)
 # Too long under sanitizers, and about speed-critical paths that other tests cover there.
-set_tests_properties(integration.smollm2 integration.jinja_differential integration.glm PROPERTIES LABELS slow)
+set_tests_properties(integration.perplexity integration.smollm2 integration.jinja_differential integration.glm PROPERTIES LABELS slow)
 glint_script_test(serve serve_test.py $<TARGET_FILE:glint>)
 glint_script_test(clients ../clients/clients_test.py $<TARGET_FILE:glint>)
 glint_script_test(openapi openapi_test.py $<TARGET_FILE:glint>)
