@@ -43,9 +43,14 @@ struct DecodeArgs {
   MlaSplits splits;
 };
 
-/// Into how many parts of whole steps of 16 columns the warps that share 16 rows cut the width of their scores.
+/// Sixteens of a tile's rows whose scores a warp makes: two where they leave warps enough, since queries are then read
+/// half as often.
+constexpr int score_row_tiles(int tile) {
+  return tile >= 64 ? 2 : 1;
+}
+/// Into how many parts of whole steps of 16 columns the warps that share rows cut the width of their scores.
 constexpr int score_parts(int tile) {
-  int parts = kWarps / (tile / 16);
+  int parts = kWarps / (tile / 16 / score_row_tiles(tile));
   while (kWidth / 16 % parts != 0) --parts;
   return parts;
 }
@@ -64,7 +69,8 @@ struct DecodeShared {
   float shrink[kMostHeads];
   float largest[kMostHeads];
   float sum[kMostHeads];
-  Running running[kMostHeads];  // of a run of splits
+  Running running[kMostHeads];  // of a run of splits, with the split that ends
+  float inverse[kMostHeads];    // 1 / sum of the split that ends
 };
 
 /// Starts the copy of `kTile` rows from `position` on, which is cached row `first`; rows from `end` on become zeros,
@@ -95,46 +101,51 @@ __device__ __forceinline__ void copy_new_rows(__half* tile, const DecodeArgs& ar
   }
 }
 
-/// Scores of a tile: a warp takes 16 rows and a part of the width.
+/// Scores of a tile: a warp takes some rows and a part of the width.
 template <int kTile, int kStages>
 __device__ __forceinline__ void score_tile(DecodeShared<kTile, kStages>& shared, __half* tile) {
-  constexpr int kRowTiles = kTile / 16;
+  constexpr int kRowTiles = score_row_tiles(kTile);
+  constexpr int kSharers = kTile / 16 / kRowTiles;
   constexpr int kParts = DecodeShared<kTile, kStages>::kParts;
   constexpr int kSteps = kWidth / 16 / kParts;
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const int warp = static_cast<int>(threadIdx.x) / 32;
-  const int row_tile = warp % kRowTiles;
-  const int part = warp / kRowTiles;
+  const int first_row = warp % kSharers * kRowTiles * 16;
+  const int part = warp / kSharers;
   if (part >= kParts) return;
-  // Two chains of sums, so that one step need not wait for the one before.
-  float sums[2][kHeadTiles][4] = {};
+  float sums[kRowTiles][kHeadTiles][4] = {};
 #pragma unroll
   for (int s = 0; s < kSteps; ++s) {
     const int chunk = (part * kSteps + s) * 2;
-    auto& sum = sums[s % 2];
-    uint32_t a[4];
-    ldmatrix_x4(a, tile_chunk(tile, row_tile * 16 + lane / 8 % 2 * 8 + lane % 8, chunk + lane / 16));
     uint32_t b[4];
     ldmatrix_x4(b, tile_chunk(shared.q, lane / 16 * 8 + lane % 8, chunk + lane / 8 % 2));
     uint32_t c[2];
     ldmatrix_x2(c, tile_chunk(shared.q, 16 + lane % 8, chunk + lane / 8 % 2));
-    mma_f16(sum[0], a, b[0], b[1]);
-    mma_f16(sum[1], a, b[2], b[3]);
-    mma_f16(sum[2], a, c[0], c[1]);
+#pragma unroll
+    for (int r = 0; r < kRowTiles; ++r) {
+      uint32_t a[4];
+      ldmatrix_x4(a, tile_chunk(tile, first_row + r * 16 + lane / 8 % 2 * 8 + lane % 8, chunk + lane / 16));
+      mma_f16(sums[r][0], a, b[0], b[1]);
+      mma_f16(sums[r][1], a, b[2], b[3]);
+      mma_f16(sums[r][2], a, c[0], c[1]);
+    }
   }
 #pragma unroll
-  for (int h = 0; h < kHeadTiles; ++h) {
+  for (int r = 0; r < kRowTiles; ++r) {
 #pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      shared.scores[part][h * 8 + lane % 4 * 2 + i % 2][row_tile * 16 + lane / 4 + 8 * (i / 2)] =
-          sums[0][h][i] + sums[1][h][i];
+    for (int h = 0; h < kHeadTiles; ++h) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
+        shared.scores[part][h * 8 + lane % 4 * 2 + i % 2][first_row + r * 16 + lane / 4 + 8 * (i / 2)] = sums[r][h][i];
     }
   }
 }
 
-/// The running softmax over a tile's scores; half a warp takes a head.
+/// The running softmax over a tile's scores; half a warp takes a head. Where a split ends that is one of a run, the
+/// run's softmax takes it up.
 template <int kTile, int kStages>
-__device__ __forceinline__ void soften_tile(DecodeShared<kTile, kStages>& shared, int n_valid, float scale) {
+__device__ __forceinline__ void soften_tile(DecodeShared<kTile, kStages>& shared, int n_valid, float scale,
+                                            bool ends_split_of_run) {
   static_assert(kThreads / 16 >= kMostHeads);
   constexpr int kRows = kTile / 16;  // of a lane
   const int lane = static_cast<int>(threadIdx.x) % 16;
@@ -166,9 +177,14 @@ __device__ __forceinline__ void soften_tile(DecodeShared<kTile, kStages>& shared
   for (int other = 8; other > 0; other /= 2) sum += __shfl_xor_sync(kAllLanes, sum, other);
   if (lane == 0) {
     const float shrink = exp2f(before - largest);
+    sum = __fmaf_rn(sum_before, shrink, sum);
     shared.shrink[h] = shrink;
     shared.largest[h] = largest;
-    shared.sum[h] = __fmaf_rn(sum_before, shrink, sum);
+    shared.sum[h] = sum;
+    if (ends_split_of_run) {
+      shared.inverse[h] = 1.0f / sum;
+      shared.running[h].add(make_float2(largest, sum));
+    }
   }
 }
 
@@ -238,9 +254,9 @@ __device__ __forceinline__ void load_queries(__half* q, const DecodeArgs& args, 
   }
 }
 
-/// Adds a split's values to those of its run.
+/// Adds the values of a split that has ended to those of its run.
 template <int kTile, int kStages>
-__device__ __forceinline__ void add_split_to_run(ValueSums& run, DecodeShared<kTile, kStages>& shared,
+__device__ __forceinline__ void add_split_to_run(ValueSums& run, const DecodeShared<kTile, kStages>& shared,
                                                  const ValueSums& out) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
 #pragma unroll
@@ -248,22 +264,19 @@ __device__ __forceinline__ void add_split_to_run(ValueSums& run, DecodeShared<kT
 #pragma unroll
     for (int odd = 0; odd < 2; ++odd) {
       const int head = h * 8 + lane % 4 * 2 + odd;
-      const float inverse = 1.0f / shared.sum[head];
-      Running running = shared.running[head];
-      running.add(make_float2(shared.largest[head], shared.sum[head]));
+      const float inverse = shared.inverse[head];
+      const float keep = shared.running[head].keep;
+      const float share = shared.running[head].share;
 #pragma unroll
       for (int m = 0; m < kValueTiles; ++m) {
 #pragma unroll
         for (int i = odd; i < 4; i += 2) {
           const float value = __half2float(__float2half_rn(__fmul_rn(out[m][h][i], inverse)));
-          run[m][h][i] = add_to_run(run[m][h][i], running.keep, running.share, value);
+          run[m][h][i] = add_to_run(run[m][h][i], keep, share, value);
         }
       }
     }
   }
-  __syncthreads();  // all have read what changes now
-  const int thread = static_cast<int>(threadIdx.x);
-  if (thread < kMostHeads) shared.running[thread].add(make_float2(shared.largest[thread], shared.sum[thread]));
 }
 
 /// Leaves the values and states of a split, or of a run, in memory, by way of shared memory: a lane's values lie eight
@@ -390,7 +403,8 @@ __global__ void __launch_bounds__(kThreads, 1) mla_split_kernel(DecodeArgs args)
     }
     score_tile(shared, tile);
     __syncthreads();
-    soften_tile(shared, now.end - now.first, args.scale);
+    begins_split = now.is_last_of_split();
+    soften_tile(shared, now.end - now.first, args.scale, begins_split && splits.in_runs);
     __syncthreads();
     add_values(out, shared, tile);
     __syncthreads();
@@ -399,14 +413,12 @@ __global__ void __launch_bounds__(kThreads, 1) mla_split_kernel(DecodeArgs args)
       ahead.advance(n_blocks);
     }
     cp_async_commit();
-    begins_split = now.is_last_of_split();
     begins_run = now.is_last_of_run();
     if (begins_split && !splits.in_runs) {
       store_values(splits, shared, out, row, now.split,
                    [&](int head) { return make_float2(shared.largest[head], shared.sum[head]); });
     } else if (begins_split) {
       add_split_to_run(run, shared, out);
-      __syncthreads();
       if (begins_run) {
         store_values(splits, shared, run, row, now.split / kRunSplits,
                      [&](int head) { return make_float2(shared.running[head].largest, shared.running[head].sum); });
