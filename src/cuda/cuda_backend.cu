@@ -5,10 +5,13 @@
 #include "cuda/cuda_backend.h"
 
 #include <cstring>
-#include <unordered_map>
+#include <map>
+#include <set>
 
 #include "base/check.h"
 #include "cuda/attend.h"
+#include "cuda/glu_block.h"
+#include "cuda/gqa_block.h"
 #include "cuda/kv_rows.h"
 #include "cuda/matmul.h"
 #include "cuda/matmul_f32.h"
@@ -171,6 +174,14 @@ class CudaBackend final : public Backend {
     if (cuda::mla_block({stream_, workspace_}, x, block, shape, weights, cache, rope_params)) return;
     Backend::mla_block(x, block, shape, weights, cache, rope_params);
   }
+  void gqa_block(Tensor x, const BlockContext& block, const GqaShape& shape, const GqaWeights& weights,
+                 const KvLayer& cache, const RopeParams& rope_params) override {
+    if (cuda::gqa_block(stream_, workspace_, x, block, shape, weights, cache, rope_params)) return;
+    Backend::gqa_block(x, block, shape, weights, cache, rope_params);
+  }
+  void glu_block(Tensor x, const BlockContext& block, const GluShape& shape, const GluWeights& weights) override {
+    if (!cuda::glu_block(stream_, x, block, shape, weights)) Backend::glu_block(x, block, shape, weights);
+  }
   void moe_block(Tensor x, const BlockContext& block, const MoeShape& shape, const MoeLayerWeights& weights) override {
     if (!cuda::moe_block(stream_, workspace_, x, block, shape, weights)) Backend::moe_block(x, block, shape, weights);
   }
@@ -181,13 +192,14 @@ class CudaBackend final : public Backend {
   int64_t workspace_bytes(const StepLimits& limits) const override { return Workspace::bytes_for(limits); }
   void prepare(const StepLimits& limits) override { workspace_.reserve(stream_, limits); }
   int recorded_tokens() const override { return kMatvecTokens; }
-  void replay(uint64_t key, const std::function<void()>& body) override {
+  void replay(int n_tokens, int part, const std::function<void()>& body) override {
     // Larger steps take launch shapes from the host and cost more than their launches.
-    if (key == 0 || key > kMatvecTokens) return body();
+    if (n_tokens > kMatvecTokens) return body();
+    const std::pair key(n_tokens, part);
     const auto found = graphs_.find(key);
     if (found != graphs_.end()) return check(cudaGraphLaunch(found->second, stream_.handle));
     // The first run is real: what is set up lazily (kernel attributes, module loads) must not happen while recording.
-    if (warm_.insert({key, true}).second) return body();
+    if (warm_.insert(key).second) return body();
     check(cudaStreamBeginCapture(stream_.handle, cudaStreamCaptureModeThreadLocal));
     body();
     cudaGraph_t graph;
@@ -233,8 +245,8 @@ class CudaBackend final : public Backend {
   Stream stream_;
   Uploader uploader_;
   Workspace workspace_;
-  std::unordered_map<uint64_t, cudaGraphExec_t> graphs_;
-  std::unordered_map<uint64_t, bool> warm_;
+  std::map<std::pair<int, int>, cudaGraphExec_t> graphs_;  // by tokens and part of a step
+  std::set<std::pair<int, int>> warm_;
 };
 
 }  // namespace

@@ -17,11 +17,11 @@ namespace {
 constexpr int kMostWarps = 24;  // more would leave too few registers
 
 struct MatvecArgs {
-  PackedMatrix matrix[2];
-  MatvecOutput out[2];
-  int n_first_blocks = 0;  // blocks of the first matrix; the rest take the second
-  int n_blocks = 0;        // of both
-  int log_tiles = 0;       // rows of tiles of a block: 2 to this
+  PackedMatrix matrix[kMostMatrices];
+  MatvecOutput out[kMostMatrices];
+  int first_block[kMostMatrices] = {};  // of each matrix
+  int n_blocks = 0;                     // of all
+  int log_tiles = 0;                    // rows of tiles of a block: 2 to this
 };
 
 /// Work that needs the same inputs as a product and goes in the same launch: blocks behind the product's, along x.
@@ -67,11 +67,13 @@ __global__ void __launch_bounds__(kMostWarps * 32) matvec_kernel(MatvecArgs args
   __shared__ float scratch[kLeastWarps];
   constexpr int kTileBytes = tile_layout(kFormat).bytes();
   const int warp = warp_id();
-  const bool second = static_cast<int>(blockIdx.x) >= args.n_first_blocks;
-  const PackedMatrix& matrix = args.matrix[second ? 1 : 0];
-  const MatvecOutput& out = args.out[second ? 1 : 0];
+  int which = 0;
+#pragma unroll
+  for (int i = 1; i < kMostMatrices; ++i) which += static_cast<int>(blockIdx.x) >= args.first_block[i] ? 1 : 0;
+  const PackedMatrix& matrix = args.matrix[which];
+  const MatvecOutput& out = args.out[which];
   const int head = static_cast<int>(blockIdx.y);
-  const int first_tile = (static_cast<int>(blockIdx.x) - (second ? args.n_first_blocks : 0)) << args.log_tiles;
+  const int first_tile = (static_cast<int>(blockIdx.x) - args.first_block[which]) << args.log_tiles;
   const int n_blocks = matrix.n_blocks;
   const int n_tiles = min(1 << args.log_tiles, matrix.n_row_tiles - first_tile);
   const int n_units = n_tiles * n_blocks;
@@ -124,8 +126,15 @@ int share_tiles(MatvecArgs& args) {
   const PackedMatrix& matrix = args.matrix[0];
   args.log_tiles = std::bit_width(static_cast<unsigned>(std::max(1, kLeastWarps / matrix.n_blocks))) - 1;
   const int tiles_per_block = 1 << args.log_tiles;
-  args.n_first_blocks = blocks_for(matrix.n_row_tiles, tiles_per_block);
-  args.n_blocks = args.n_first_blocks + blocks_for(args.matrix[1].n_row_tiles, tiles_per_block);
+  args.n_blocks = 0;
+  for (int i = 0; i < kMostMatrices; ++i) {
+    args.first_block[i] = args.n_blocks;
+    args.n_blocks += blocks_for(args.matrix[i].n_row_tiles, tiles_per_block);
+  }
+  // A matrix that is not there has no blocks, nor may it be taken for the last that is.
+  for (int i = 1; i < kMostMatrices; ++i) {
+    if (args.matrix[i].n_row_tiles == 0) args.first_block[i] = args.n_blocks;
+  }
   return tiles_per_block * matrix.n_blocks;
 }
 
@@ -168,33 +177,38 @@ void launch_matvec(const Stream& stream, MatvecArgs args, const MatvecInput& in,
 
 void matvec(const Stream& stream, const MatvecOutput& out, const MatvecInput& in, const PackedMatrix& matrix,
             int count) {
-  launch_matvec(stream, {.matrix = {matrix, {}}, .out = {out, {}}}, in, count, NoWork{}, 0);
+  launch_matvec(stream, {.matrix = {matrix}, .out = {out}}, in, count, NoWork{}, 0);
 }
 
 void matvec_and_mla_rows(const Stream& stream, const MatvecOutput& out, const MatvecInput& in,
                          const PackedMatrix& matrix, int count, const MlaRowArgs& rows) {
   GLINT_CHECK(count == rows.shape.n_heads && rows.cache.k != nullptr);
-  launch_matvec(stream, {.matrix = {matrix, {}}, .out = {out, {}}}, in, count, MlaRowWork{rows}, 2 * in.n_tokens);
+  launch_matvec(stream, {.matrix = {matrix}, .out = {out}}, in, count, MlaRowWork{rows}, 2 * in.n_tokens);
 }
 
 void matvec_of_splits(const Stream& stream, const MatvecOutput& out, const MlaSplits& splits,
                       const PackedMatrix& matrix) {
   GLINT_CHECK(matrix.n_in == kSplitValues && splits.n_rows <= kMatvecTokens);
-  MatvecArgs args{.matrix = {matrix, {}}, .out = {out, {}}};
+  MatvecArgs args{.matrix = {matrix}, .out = {out}};
   const int n_units = share_tiles(args);
   with_format(matrix.format, [&]<PackedFormat kFormat>() {
     launch_part<kFormat>(stream, args, SplitsInput{splits, splits.n_rows}, splits.n_heads, n_units, NoWork{}, 0);
   });
 }
 
-void matvec_pair(const Stream& stream, const MatvecOutput& out0, const PackedMatrix& matrix0, const MatvecOutput& out1,
-                 const PackedMatrix& matrix1, const MatvecInput& in) {
-  GLINT_CHECK(matrix0.n_in == matrix1.n_in);
-  if (matrix0.format != matrix1.format) {
-    matvec(stream, out0, in, matrix0);
-    return matvec(stream, out1, in, matrix1);
+void matvec_several(const Stream& stream, const MatvecInput& in, std::initializer_list<MatvecProduct> products) {
+  GLINT_CHECK(products.size() <= static_cast<size_t>(kMostMatrices));
+  for (auto first = products.begin(); first != products.end();) {
+    MatvecArgs args;
+    auto end = first;
+    for (; end != products.end() && end->matrix.format == first->matrix.format; ++end) {
+      GLINT_CHECK(end->matrix.n_in == first->matrix.n_in);
+      args.matrix[end - first] = end->matrix;
+      args.out[end - first] = end->out;
+    }
+    launch_matvec(stream, args, in, 1, NoWork{}, 0);
+    first = end;
   }
-  launch_matvec(stream, {.matrix = {matrix0, matrix1}, .out = {out0, out1}}, in, 1, NoWork{}, 0);
 }
 
 }  // namespace glint::cuda

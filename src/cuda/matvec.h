@@ -7,6 +7,8 @@
 // by tests/unit/cuda/matvec_test.cpp.
 #pragma once
 
+#include <initializer_list>
+
 #include "cuda/device_memory.h"
 #include "cuda/mla_decode.h"
 #include "cuda/mla_rows.h"
@@ -16,6 +18,9 @@ namespace glint::cuda {
 
 /// Most tokens of a product.
 inline constexpr int kMatvecTokens = 8;
+/// Tokens up to which a block norms one after the other, and up to which matrices as tall as a dense model's are better
+/// off here than in matmul.h: each block of 16 rows fetches all tokens.
+inline constexpr int kMostInTurn = 2;
 
 /// Rows of f32 that are normed (if `norm` is given) and rounded to f16 as they enter a product.
 struct MatvecInput {
@@ -35,6 +40,17 @@ struct MatvecInput {
     return part;
   }
 };
+
+/// All rows of x [n_tokens, n_in], normed.
+inline MatvecInput norm_input(Tensor x, const Weight& norm, float eps) {
+  return {.x = x.data,
+          .row_stride = x.row_stride,
+          .head_stride = 0,
+          .n_tokens = x.n_rows,
+          .scale = 1,
+          .norm = static_cast<const float*>(norm.data),
+          .eps = eps};
+}
 
 /// Where a product goes: out[t, h, i] = sum * scale + bias[h, i], or += that; scale is a power of two.
 struct MatvecOutput {
@@ -59,8 +75,12 @@ void matvec_and_mla_rows(const Stream& stream, const MatvecOutput& out, const Ma
 void matvec_of_splits(const Stream& stream, const MatvecOutput& out, const MlaSplits& splits,
                       const PackedMatrix& matrix);
 
-/// Two matrices over one input, in one launch where their formats agree.
-void matvec_pair(const Stream& stream, const MatvecOutput& out0, const PackedMatrix& matrix0, const MatvecOutput& out1,
-                 const PackedMatrix& matrix1, const MatvecInput& in);
+/// Up to kMostMatrices over one input; those after each other whose formats agree in one launch.
+inline constexpr int kMostMatrices = 3;
+struct MatvecProduct {
+  MatvecOutput out;
+  PackedMatrix matrix;
+};
+void matvec_several(const Stream& stream, const MatvecInput& in, std::initializer_list<MatvecProduct> products);
 
 }  // namespace glint::cuda

@@ -64,23 +64,10 @@ class MlaStep {
 
   void few_tokens() {
     const Tensor attended = Tensor::matrix(block_.scratch.attended.data, n_, shape_.n_heads * shape_.d_v);
-    const MatvecInput in{.x = x_.data,
-                         .row_stride = x_.row_stride,
-                         .head_stride = 0,
-                         .n_tokens = n_,
-                         .scale = 1,
-                         .norm = floats(block_.norm),
-                         .eps = block_.eps};
-    matvec_pair(stream_, {.out = q_low_.data, .row_stride = q_low_.row_stride}, PackedMatrix(weights_.q_a),
-                {.out = latent_.data, .row_stride = latent_.row_stride}, PackedMatrix(weights_.kv_a), in);
-    matvec(stream_, {.out = q_.data, .row_stride = q_.row_stride},
-           {.x = q_low_.data,
-            .row_stride = q_low_.row_stride,
-            .head_stride = 0,
-            .n_tokens = n_,
-            .scale = 1,
-            .norm = floats(weights_.q_a_norm),
-            .eps = shape_.eps},
+    matvec_several(stream_, norm_input(x_, block_.norm, block_.eps),
+                   {{{.out = q_low_.data, .row_stride = q_low_.row_stride}, PackedMatrix(weights_.q_a)},
+                    {{.out = latent_.data, .row_stride = latent_.row_stride}, PackedMatrix(weights_.kv_a)}});
+    matvec(stream_, {.out = q_.data, .row_stride = q_.row_stride}, norm_input(q_low_, weights_.q_a_norm, shape_.eps),
            PackedMatrix(weights_.q_b));
     const Tensor q_heads = q_.split_heads(shape_.n_heads);
     if (cache_.k_dtype == DType::kF16) {

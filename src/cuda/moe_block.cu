@@ -44,13 +44,7 @@ RouterInput router_input(Tensor x, const BlockContext& block, const MoeLayerWeig
 
 void few_tokens(const Stream& stream, Tensor x, const BlockContext& block, const MoeShape& shape,
                 const MoeLayerWeights& weights, const Routing& routing, Tensor logits) {
-  const MatvecInput in{.x = x.data,
-                       .row_stride = x.row_stride,
-                       .head_stride = 0,
-                       .n_tokens = x.n_rows,
-                       .scale = 1,
-                       .norm = floats(block.norm),
-                       .eps = block.eps};
+  const MatvecInput in = norm_input(x, block.norm, block.eps);
   DownInput down{.inner = block.scratch.moe.gate.data, .inner_stride = shape.d_ff};
   PackedMatrix down_shared;
   if (shape.d_ff_shared > 0) {

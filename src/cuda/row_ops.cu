@@ -32,6 +32,26 @@ __global__ void __launch_bounds__(kNormThreads) rms_norm_kernel(Tensor out, Tens
   });
 }
 
+/// One block a row.
+__global__ void __launch_bounds__(kNormThreads)
+    add_normed_kernel(Tensor x, Tensor delta, float eps, const float* weight) {
+  __shared__ float scratch[kNormThreads / 32];
+  wait_for_previous_kernel();
+  let_next_kernel_start();
+  const int64_t row = blockIdx.x;
+  float* to = x.data + row * x.row_stride;
+  const BlockRow<> values(delta.data + row * delta.row_stride, x.width);
+  const float scale = rms_scale(values, x.width, eps, scratch);
+  values.for_each([&](int at, float4 v) {
+    const float of_group[4] = {v.x, v.y, v.z, v.w};
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      // As two ops: the product is rounded before it is added.
+      if (at + i < x.width) to[at + i] += __fmul_rn(__fmul_rn(of_group[i], scale), weight[at + i]);
+    }
+  });
+}
+
 /// One block a head of a row.
 __global__ void __launch_bounds__(kNormThreads)
     to_half_kernel(__half* out, Tensor x, float scale, const float* norm, float eps) {
@@ -165,6 +185,9 @@ void to_half(const Stream& stream, __half* out, Tensor x, float scale, const flo
 }
 void add(const Stream& stream, Tensor out, Tensor x) {
   launch(stream, one_thread_each(values_of(x)), add_kernel, out, x);
+}
+void add_normed(const Stream& stream, Tensor x, Tensor delta, float eps, const float* weight) {
+  launch(stream, {dim3(static_cast<unsigned>(x.n_rows)), dim3(kNormThreads)}, add_normed_kernel, x, delta, eps, weight);
 }
 void copy(const Stream& stream, Tensor out, Tensor x) {
   launch(stream, one_thread_each(values_of(x)), copy_kernel, out, x);

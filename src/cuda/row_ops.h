@@ -14,6 +14,8 @@ namespace glint::cuda {
 
 void rms_norm(const Stream& stream, Tensor out, Tensor x, float eps, const float* weight);
 void add(const Stream& stream, Tensor out, Tensor x);
+/// x += rms_norm(delta), row by row.
+void add_normed(const Stream& stream, Tensor x, Tensor delta, float eps, const float* weight);
 void copy(const Stream& stream, Tensor out, Tensor x);
 void scale_softcap(const Stream& stream, Tensor x, float scale, float softcap);
 void glu(const Stream& stream, Tensor gate, Tensor up, Activation activation);

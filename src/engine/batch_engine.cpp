@@ -67,6 +67,9 @@ int message_at(const std::vector<int>& message_ends, int position) {
   return end == message_ends.end() ? -1 : static_cast<int>(end - message_ends.begin());
 }
 
+/// Answers whose next ids one thread chooses where few logits decide.
+constexpr int kBriefChoices = 8;
+
 /// What is known of the logits from which an answer's next id is chosen: all, or the largest that decide.
 struct KnownLogits {
   std::span<const float> all;
@@ -144,10 +147,10 @@ class BatchEngine::Impl {
   bool step();
   void compute(std::span<const Scheduler::Share> plan, std::span<Answer* const> speakers);
   std::vector<KnownLogits> find_logits(std::span<const int> last_rows, std::span<Answer* const> speakers);
-  /// fn(0) to fn(n - 1) on the choosers.
+  /// fn(0) to fn(n - 1) on the choosers, `grain` at a time.
   template <class Function>
-  void for_each(size_t n, Function&& fn) {
-    choosers_.parallel_for(static_cast<int64_t>(n), 1, [&](int64_t begin, int64_t end, int) {
+  void for_each(size_t n, int grain, Function&& fn) {
+    choosers_.parallel_for(static_cast<int64_t>(n), grain, [&](int64_t begin, int64_t end, int) {
       for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) fn(i);
     });
   }
@@ -393,8 +396,10 @@ bool BatchEngine::Impl::step() {
   if (store_) {
     for (const Scheduler::Share& share : plan) store_->save(*share.job, share.from, share.from + share.count);
   }
-  // A choice may look at the whole vocabulary and concerns one answer; what it leads to concerns all.
-  for_each(speakers.size(), [&](size_t i) { choose(*speakers[i], known[i]); });
+  // A choice may look at the whole vocabulary and concerns one answer; what it leads to concerns all. Of a few largest
+  // logits several are made sooner than another thread wakes.
+  const bool all_brief = std::ranges::none_of(known, [](const KnownLogits& of) { return of.largest.empty(); });
+  for_each(speakers.size(), all_brief ? kBriefChoices : 1, [&](size_t i) { choose(*speakers[i], known[i]); });
   for (Answer* answer : speakers) speak(*answer);
   return true;
 }
@@ -413,7 +418,7 @@ void BatchEngine::Impl::compute(std::span<const Scheduler::Share> plan, std::spa
   for (Answer* speaker : speakers) {
     if (speaker->guide.is_bound()) bound.push_back(&speaker->guide);
   }
-  if (!bound.empty()) for_each(bound.size(), [&](size_t i) { bound[i]->prepare(); });
+  if (!bound.empty()) for_each(bound.size(), 1, [&](size_t i) { bound[i]->prepare(); });
 }
 
 /// What each speaker has to know of the logits of its last row.

@@ -9,9 +9,6 @@
 
 namespace glint::cuda {
 
-/// Tokens up to which a block takes one after the other.
-inline constexpr int kMostInTurn = 2;
-
 /// kAligned as BlockRow's: rows of the quantised formats, whose widths are multiples of 32. kMany: there may be more
 /// tokens than kMostInTurn. That is code of its own, which a kernel of one token would have to fetch past.
 template <bool kAligned, bool kMany = false>
