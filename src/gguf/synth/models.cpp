@@ -117,7 +117,7 @@ ModelSketch glm_flash_tiny(int n_layers, int64_t n_vocab) {
   return model;
 }
 
-// ---- grouped-query attention: the small families, at sizes that are no powers of two
+// ---- grouped-query attention: families at the sizes of models in wide use, and at tiny ones that are no powers of two
 
 struct GroupedShape {
   int64_t d_model, d_ff, n_heads, n_kv, d_head, n_ctx;
@@ -152,89 +152,134 @@ void add_head_norms(ModelSketch& model, const GroupedShape& shape) {
   model.norm("attn_k_norm.weight", shape.d_head);
 }
 
-ModelSketch llama_tiny(int n_layers, int64_t n_vocab) {
-  constexpr GroupedShape kShape = {256, 672, 6, 2, 48, 2048};
+ModelSketch llama(std::string_view name, const GroupedShape& shape, int n_layers, int64_t n_vocab) {
   ModelSketch model("llama", n_layers, n_vocab);
-  model.plain_key("general.name", "tiny llama (random weights)");
-  add_grouped_keys(model, kShape, 5e5f, 1e-5f);
-  add_head_size_keys(model, kShape);
+  model.plain_key("general.name", std::string(name));
+  add_grouped_keys(model, shape, 5e5f, 1e-5f);
+  add_head_size_keys(model, shape);
   model.key("vocab_size", u32(n_vocab));
-  model.key("rope.dimension_count", u32(kShape.d_head));
-  add_embedding_and_head(model, kShape.d_model);
+  model.key("rope.dimension_count", u32(shape.d_head));
+  add_embedding_and_head(model, shape.d_model);
   for (int layer = 0; layer < n_layers; ++layer) {
     model.enter_layer(layer);
-    add_grouped_attention(model, kShape);
-    model.norm("ffn_norm.weight", kShape.d_model);
-    add_dense_ffn(model, kShape.d_model, kShape.d_ff);
+    add_grouped_attention(model, shape);
+    model.norm("ffn_norm.weight", shape.d_model);
+    add_dense_ffn(model, shape.d_model, shape.d_ff);
   }
   return model;
 }
 
-ModelSketch qwen3moe_tiny(int n_layers, int64_t n_vocab) {
-  constexpr GroupedShape kShape = {512, 768, 4, 1, 96, 4096};
-  constexpr int64_t kExperts = 6, kExpertWidth = 256;
-  ModelSketch model("qwen3moe", n_layers, n_vocab);
-  model.plain_key("general.name", "tiny qwen3moe (random weights)");
+ModelSketch llama_8b(int n_layers, int64_t n_vocab) {
+  return llama("Llama 3 8B (random weights)", {4096, 14336, 32, 8, 128, 8192}, n_layers, n_vocab);
+}
+ModelSketch llama_tiny(int n_layers, int64_t n_vocab) {
+  return llama("tiny llama (random weights)", {256, 672, 6, 2, 48, 2048}, n_layers, n_vocab);
+}
+
+ModelSketch qwen3_8b(int n_layers, int64_t n_vocab) {
+  constexpr GroupedShape kShape = {4096, 12288, 32, 8, 128, 40960};
+  ModelSketch model("qwen3", n_layers, n_vocab);
+  model.plain_key("general.name", "Qwen3 8B (random weights)");
   add_grouped_keys(model, kShape, 1e6f, 1e-6f);
-  model.key("expert_count", u32(kExperts));
-  model.key("expert_used_count", 2u);
   add_head_size_keys(model, kShape);
-  model.key("expert_feed_forward_length", u32(kExpertWidth));
   add_embedding_and_head(model, kShape.d_model);
   for (int layer = 0; layer < n_layers; ++layer) {
     model.enter_layer(layer);
     add_grouped_attention(model, kShape);
     add_head_norms(model, kShape);
     model.norm("ffn_norm.weight", kShape.d_model);
-    add_experts(model, kExperts, kShape.d_model, kExpertWidth);
+    add_dense_ffn(model, kShape.d_model, kShape.d_ff);
   }
   return model;
 }
 
-ModelSketch gemma3_tiny(int n_layers, int64_t n_vocab) {
-  constexpr GroupedShape kShape = {320, 480, 4, 2, 64, 4096};
+struct ExpertShape {
+  int64_t n_experts, top_k, d_ff;
+};
+
+ModelSketch qwen3moe(std::string_view name, const GroupedShape& shape, const ExpertShape& experts, int n_layers,
+                     int64_t n_vocab) {
+  ModelSketch model("qwen3moe", n_layers, n_vocab);
+  model.plain_key("general.name", std::string(name));
+  add_grouped_keys(model, shape, 1e6f, 1e-6f);
+  model.key("expert_count", u32(experts.n_experts));
+  model.key("expert_used_count", u32(experts.top_k));
+  add_head_size_keys(model, shape);
+  model.key("expert_feed_forward_length", u32(experts.d_ff));
+  add_embedding_and_head(model, shape.d_model);
+  for (int layer = 0; layer < n_layers; ++layer) {
+    model.enter_layer(layer);
+    add_grouped_attention(model, shape);
+    add_head_norms(model, shape);
+    model.norm("ffn_norm.weight", shape.d_model);
+    add_experts(model, experts.n_experts, shape.d_model, experts.d_ff);
+  }
+  return model;
+}
+
+ModelSketch qwen3_30b_a3b(int n_layers, int64_t n_vocab) {
+  return qwen3moe("Qwen3 30B A3B (random weights)", {2048, 6144, 32, 4, 128, 40960}, {128, 8, 768}, n_layers, n_vocab);
+}
+ModelSketch qwen3moe_tiny(int n_layers, int64_t n_vocab) {
+  return qwen3moe("tiny qwen3moe (random weights)", {512, 768, 4, 1, 96, 4096}, {6, 2, 256}, n_layers, n_vocab);
+}
+
+ModelSketch gemma3(std::string_view name, const GroupedShape& shape, int64_t window, int n_layers, int64_t n_vocab) {
   ModelSketch model("gemma3", n_layers, n_vocab);
-  model.plain_key("general.name", "tiny gemma3 (random weights)");
-  add_grouped_keys(model, kShape, 1e6f, 1e-6f);
+  model.plain_key("general.name", std::string(name));
+  add_grouped_keys(model, shape, 1e6f, 1e-6f);
   model.key("rope.scaling.type", "linear");
   model.key("rope.scaling.factor", 8.0f);
   model.key("rope.freq_base_swa", 1e4f);
-  add_head_size_keys(model, kShape);
-  model.key("attention.sliding_window", 24u);
+  add_head_size_keys(model, shape);
+  model.key("attention.sliding_window", u32(window));
   // Tied, and scaled by sqrt(d_model) on the way in: unit activations, unit logits.
-  model.matrix("token_embd.weight", {n_vocab, kShape.d_model});
-  model.norm("output_norm.weight", kShape.d_model);
+  model.matrix("token_embd.weight", {n_vocab, shape.d_model});
+  model.norm("output_norm.weight", shape.d_model);
   for (int layer = 0; layer < n_layers; ++layer) {
     model.enter_layer(layer);
-    add_grouped_attention(model, kShape);
-    add_head_norms(model, kShape);
-    model.norm("post_attention_norm.weight", kShape.d_model);
-    model.norm("ffn_norm.weight", kShape.d_model);
-    add_dense_ffn(model, kShape.d_model, kShape.d_ff);
-    model.norm("post_ffw_norm.weight", kShape.d_model);
+    add_grouped_attention(model, shape);
+    add_head_norms(model, shape);
+    model.norm("post_attention_norm.weight", shape.d_model);
+    model.norm("ffn_norm.weight", shape.d_model);
+    add_dense_ffn(model, shape.d_model, shape.d_ff);
+    model.norm("post_ffw_norm.weight", shape.d_model);
   }
   return model;
 }
 
-ModelSketch phi3_tiny(int n_layers, int64_t n_vocab) {
-  constexpr GroupedShape kShape = {288, 544, 3, 3, 96, 4096};
+ModelSketch gemma3_4b(int n_layers, int64_t n_vocab) {
+  return gemma3("Gemma 3 4B, text (random weights)", {2560, 10240, 8, 4, 256, 131072}, 1024, n_layers, n_vocab);
+}
+ModelSketch gemma3_tiny(int n_layers, int64_t n_vocab) {
+  return gemma3("tiny gemma3 (random weights)", {320, 480, 4, 2, 64, 4096}, 24, n_layers, n_vocab);
+}
+
+ModelSketch phi3(std::string_view name, const GroupedShape& shape, int64_t window, int n_layers, int64_t n_vocab) {
   ModelSketch model("phi3", n_layers, n_vocab);
-  model.plain_key("general.name", "tiny phi3 (random weights)");
-  add_grouped_keys(model, kShape, 1e4f, 1e-5f);
-  model.key("rope.scaling.original_context_length", u32(kShape.n_ctx));
-  model.key("rope.dimension_count", u32(kShape.d_head));
-  model.key("attention.sliding_window", 0u);
-  add_embedding_and_head(model, kShape.d_model);
+  model.plain_key("general.name", std::string(name));
+  add_grouped_keys(model, shape, 1e4f, 1e-5f);
+  model.key("rope.scaling.original_context_length", u32(shape.n_ctx));
+  model.key("rope.dimension_count", u32(shape.d_head));
+  model.key("attention.sliding_window", u32(window));
+  add_embedding_and_head(model, shape.d_model);
   for (int layer = 0; layer < n_layers; ++layer) {
     model.enter_layer(layer);
-    model.norm("attn_norm.weight", kShape.d_model);
-    model.matrix("attn_qkv.weight", {(kShape.n_heads + 2 * kShape.n_kv) * kShape.d_head, kShape.d_model});
-    model.matrix("attn_output.weight", {kShape.d_model, kShape.n_heads * kShape.d_head});
-    model.norm("ffn_norm.weight", kShape.d_model);
-    model.matrix("ffn_up.weight", {2 * kShape.d_ff, kShape.d_model});
-    model.matrix("ffn_down.weight", {kShape.d_model, kShape.d_ff});
+    model.norm("attn_norm.weight", shape.d_model);
+    model.matrix("attn_qkv.weight", {(shape.n_heads + 2 * shape.n_kv) * shape.d_head, shape.d_model});
+    model.matrix("attn_output.weight", {shape.d_model, shape.n_heads * shape.d_head});
+    model.norm("ffn_norm.weight", shape.d_model);
+    model.matrix("ffn_up.weight", {2 * shape.d_ff, shape.d_model});
+    model.matrix("ffn_down.weight", {shape.d_model, shape.d_ff});
   }
   return model;
+}
+
+ModelSketch phi3_mini(int n_layers, int64_t n_vocab) {
+  return phi3("Phi 3 mini 4k (random weights)", {3072, 8192, 32, 32, 96, 4096}, 2047, n_layers, n_vocab);
+}
+ModelSketch phi3_tiny(int n_layers, int64_t n_vocab) {
+  return phi3("tiny phi3 (random weights)", {288, 544, 3, 3, 96, 4096}, 0, n_layers, n_vocab);
 }
 
 void add_gpt_oss_layer(ModelSketch& model, const GroupedShape& shape, int64_t n_experts) {
@@ -286,6 +331,13 @@ const KnownModel kModels[] = {
     {"glm-4.7-flash", "GLM-4.7-Flash, 30B-A3B: 47 layers, 64 experts", 47, 154880, kGlmTokenizer, 154820, glm_flash},
     {"glm-4.7-flash-tiny", "its structure at d_model 256: latent attention, 8 experts", 3, 320, kGlmTokenizer,
      kTinyFirstSpecial, glm_flash_tiny},
+    {"llama-3-8b", "Llama 3 8B: 32 layers, 32 heads of 128 over 8", 32, 128256, kLlamaTokenizer, 128000, llama_8b},
+    {"qwen3-8b", "Qwen3 8B: 36 layers, 32 heads of 128 over 8", 36, 151936, kQwenTokenizer, 151643, qwen3_8b},
+    {"qwen3-30b-a3b", "Qwen3 30B-A3B: 48 layers, 128 experts of 768", 48, 151936, kQwenTokenizer, 151643,
+     qwen3_30b_a3b},
+    {"gemma-3-4b", "Gemma 3 4B, text: 34 layers, 8 heads of 256 over 4, windows of 1024, tied", 34, 262144,
+     kGemmaTokenizer, 0, gemma3_4b},
+    {"phi-3-mini", "Phi 3 mini 4k: 32 layers, 32 heads of 96", 32, 32064, kPhiTokenizer, 0, phi3_mini},
     {"llama-tiny", "d_model 256, 6 heads of 48, d_ff 672", 2, 320, kLlamaTokenizer, kTinyFirstSpecial, llama_tiny},
     {"qwen3moe-tiny", "d_model 512, 4 heads of 96, 6 experts of 256", 2, 320, kQwenTokenizer, kTinyFirstSpecial,
      qwen3moe_tiny},
