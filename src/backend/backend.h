@@ -149,12 +149,10 @@ class Backend {
   virtual void prepare(const StepLimits&) {}
   /// Steps of up to this many tokens are recorded, each number of them when it comes a second time.
   virtual int recorded_tokens() const { return 0; }
-  /// Runs body now: part `part` of a step of n_tokens. A backend with recordable work may capture it the first time that
-  /// it sees both and replay after; all varying data must sit in the buffers of Batch. A card computes one part of a step
-  /// while it is told of the next.
-  virtual void replay(int n_tokens, int part, const std::function<void()>& body) {
+  /// Runs body now, a step of n_tokens. A backend with recordable work may capture it the first time that it sees so many
+  /// and replay after; all varying data must sit in the buffers of Batch.
+  virtual void replay(int n_tokens, const std::function<void()>& body) {
     (void)n_tokens;
-    (void)part;
     body();
   }
 };

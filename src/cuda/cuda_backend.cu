@@ -79,7 +79,7 @@ class CudaBackend final : public Backend {
   }
   ~CudaBackend() override {
     cudaStreamSynchronize(stream_.handle);
-    for (auto& [key, graph] : graphs_) cudaGraphExecDestroy(graph);
+    for (auto& [n_tokens, graph] : graphs_) cudaGraphExecDestroy(graph);
     uploader_.release();
     cudaStreamDestroy(stream_.handle);
   }
@@ -192,14 +192,13 @@ class CudaBackend final : public Backend {
   int64_t workspace_bytes(const StepLimits& limits) const override { return Workspace::bytes_for(limits); }
   void prepare(const StepLimits& limits) override { workspace_.reserve(stream_, limits); }
   int recorded_tokens() const override { return kMatvecTokens; }
-  void replay(int n_tokens, int part, const std::function<void()>& body) override {
+  void replay(int n_tokens, const std::function<void()>& body) override {
     // Larger steps take launch shapes from the host and cost more than their launches.
     if (n_tokens > kMatvecTokens) return body();
-    const std::pair key(n_tokens, part);
-    const auto found = graphs_.find(key);
+    const auto found = graphs_.find(n_tokens);
     if (found != graphs_.end()) return check(cudaGraphLaunch(found->second, stream_.handle));
     // The first run is real: what is set up lazily (kernel attributes, module loads) must not happen while recording.
-    if (warm_.insert(key).second) return body();
+    if (warm_.insert(n_tokens).second) return body();
     check(cudaStreamBeginCapture(stream_.handle, cudaStreamCaptureModeThreadLocal));
     body();
     cudaGraph_t graph;
@@ -207,7 +206,7 @@ class CudaBackend final : public Backend {
     cudaGraphExec_t exec;
     check(cudaGraphInstantiate(&exec, graph));
     check(cudaGraphDestroy(graph));
-    graphs_[key] = exec;
+    graphs_[n_tokens] = exec;
     check(cudaGraphLaunch(exec, stream_.handle));
   }
 
@@ -221,15 +220,10 @@ class CudaBackend final : public Backend {
     to_half(stream_, to, x, 1, nullptr, 0);
     return {.data = to, .row_stride = x.n_heads * columns, .head_stride = columns, .n_rows = x.n_rows};
   }
-  /// Whether so many rows of weights make blocks of 128 enough: matvec's blocks of 16 each fetch all inputs.
-  bool is_tall(const PackedMatrix& matrix, int count) const {
-    return matrix.n_row_tiles * count >= 16 * stream_.n_multiprocessors;
-  }
-
   void product(Tensor out, Tensor x, const Weight& w) {
     if (w.dtype == DType::kF32) return matmul_f32(stream_, out, x, w);
     const PackedMatrix matrix(w);
-    if (x.n_rows > kMatvecTokens || (x.n_rows > 2 && is_tall(matrix, w.count))) {
+    if (x.n_rows > kMostInTurn) {
       return cuda::matmul(
           stream_, Store::kF32,
           {.out = out.data, .row_stride = out.row_stride, .head_stride = out.head_stride, .bias = w.bias}, halves_of(x),
@@ -245,8 +239,8 @@ class CudaBackend final : public Backend {
   Stream stream_;
   Uploader uploader_;
   Workspace workspace_;
-  std::map<std::pair<int, int>, cudaGraphExec_t> graphs_;  // by tokens and part of a step
-  std::set<std::pair<int, int>> warm_;
+  std::map<int, cudaGraphExec_t> graphs_;  // by tokens of a step
+  std::set<int> warm_;
 };
 
 }  // namespace

@@ -203,8 +203,30 @@ bool are_short(const Stream& stream, const MatmulPair& args, int count) {
   return n_blocks < 2 * stream.n_multiprocessors;
 }
 
+/// Whether each multiprocessor gets rows of weights enough for warps of its own, and all tokens lie in its memory: then
+/// a dense product goes as an expert that all rows take, and streams its weights as fast.
+bool can_stream(const Stream& stream, const MatmulPair& args, int count, int tile_tokens) {
+  constexpr int kLeastPairs = 3;  // of rows of tiles
+  const MatmulArgs& of = args.of[0];
+  return of.groups.n_experts == 0 && args.of[1].x.n_rows == 0 && count == 1 && of.x.n_rows <= tile_tokens &&
+         of.matrix[0].n_row_tiles >= 2 * kLeastPairs * stream.n_multiprocessors &&
+         matmul_experts_fit(stream, of.matrix[0], 0, 0, tile_tokens);
+}
+
 template <Kind kKind, Store kStore>
 void launch_few(const Stream& stream, const MatmulPair& args, int count) {
+  if constexpr (kStore == Store::kF32 || kKind == Kind::kGlu) {
+    for (const int tile_tokens : {kExpertTokens, kMostExpertTokens}) {
+      if (!can_stream(stream, args, count, tile_tokens)) continue;
+      const MatmulArgs none{.matrix = {args.of[0].matrix[0], args.of[0].matrix[1]},
+                            .x = {},
+                            .groups = {.tile_tokens = tile_tokens},
+                            .out = {},
+                            .up_bias = nullptr,
+                            .activation = {}};
+      return launch_matmul_experts<kKind, kStore>(stream, {{none, args.of[0]}});
+    }
+  }
   if (are_short(stream, args, count)) return launch_matmul_short<kKind, kStore>(stream, args, count);
   launch_matmul_few<kKind, kStore>(stream, args, count);
 }

@@ -20,7 +20,7 @@ __device__ __forceinline__ ExpertGroups nearby(ExpertGroups groups, void* room, 
   auto* slots = reinterpret_cast<int32_t*>(tiles + groups.n_tiles + 1);
   const int thread = static_cast<int>(threadIdx.x);
   const int n_threads = static_cast<int>(blockDim.x);
-  if (thread == 0) tiles[groups.n_tiles].x = *groups.n_used;
+  if (thread == 0) tiles[groups.n_tiles].x = groups.n_tiles > 0 ? *groups.n_used : 0;
   for (int i = thread; i < groups.n_tiles; i += n_threads) tiles[i] = groups.tiles[i];
   for (int i = thread; i < n_slots; i += n_threads) slots[i] = groups.slots[i];
   __syncthreads();

@@ -10,9 +10,12 @@
 namespace glint::cuda {
 namespace {
 
-constexpr int kMostWarps = 12;
-constexpr int kMostParts = 8;   // a part's sums are added after those of the parts before it
-constexpr int kMostStages = 4;  // quarters of tokens on their way to a warp
+/// Warps of a block: more would have too few registers. A part of the columns may have but one.
+constexpr int most_warps(int eights) {
+  return eights <= 2 ? 16 : 12;
+}
+constexpr int kLeastShare = 75;  // of the multiprocessors, per cent, that have a block
+constexpr int kMostStages = 4;   // quarters of tokens on their way to a warp
 constexpr int kLeastStages = 2;
 constexpr int kQuarterColumns = kTileColumns / 4;
 constexpr int kPitch = kQuarterColumns + 8;  // of a token in shared memory: no two of eight tokens' chunks in one bank
@@ -44,8 +47,8 @@ struct Memory {
       : weights(reinterpret_cast<Weights*>(memory)),
         tokens(reinterpret_cast<Tokens<kEights>*>(weights + sharing.n_parts * sharing.n_groups)),
         n_stages(sharing.n_stages) {}
-  __device__ __forceinline__ Tokens<kEights>& stage(int part, int step) const {
-    return tokens[part * n_stages + step % n_stages];
+  __device__ __forceinline__ Tokens<kEights>& stage(int part, int index) const {
+    return tokens[part * n_stages + index];
   }
   /// A tile's sums lie where its weights were.
   __device__ __forceinline__ float4* sums(int warp, int unit) const {
@@ -53,58 +56,83 @@ struct Memory {
   }
 };
 
-/// What a warp copies: steps (quarters) of its units (pairs of tiles), in ascending columns.
+/// A warp's weights and its share of a part's tokens on their way: a step is a quarter of a tile, 64 columns; a unit
+/// four steps, a pair of tiles. Columns ascend.
 template <PackedFormat kFormat, Kind kKind, int kEights>
-class Source {
+class Feed {
  public:
-  __device__ __forceinline__ Source(const MatmulArgs& args, int pair, int head, int first_token, int part, int n_parts)
-      : part_(part), n_parts_(n_parts), n_blocks_(args.matrix[0].n_blocks) {
+  using Memory = glint::cuda::Memory<kFormat, kEights>;
+
+  __device__ __forceinline__ Feed(const MatmulArgs& args, const Memory& memory, const Sharing& sharing, int pair,
+                                  int head, int first_token, int warp, int lane)
+      : weights_(memory.weights[warp]),
+        stages_(&memory.stage(warp % sharing.n_parts, 0)),
+        n_stages_(sharing.n_stages),
+        n_parts_(sharing.n_parts),
+        lane_(lane) {
     const PackedMatrix& matrix = args.matrix[0];
+    const int part = warp % n_parts_;
     n_quarters_ = (matrix.n_in + kQuarterColumns - 1) / kQuarterColumns;
-    n_tokens_ = min(8 * kEights, args.x.n_rows - first_token);
-    x_ = args.x.data + first_token * args.x.row_stride + head * args.x.head_stride;
-    x_stride_ = args.x.row_stride;
-    const int64_t row_bytes = static_cast<int64_t>(n_blocks_) * tile_layout(kFormat).bytes();
+    quarter_ = part * 4;
+    const int64_t row_bytes = static_cast<int64_t>(matrix.n_blocks) * tile_layout(kFormat).bytes();
     const int64_t first_row = static_cast<int64_t>(head) * matrix.n_row_tiles;
 #pragma unroll
     for (int m = 0; m < 2; ++m) {  // rows past the end are computed from the last one and not stored
       const int row = min(kKind == Kind::kGlu ? pair : 2 * pair + m, matrix.n_row_tiles - 1);
-      from_[m] = args.matrix[kKind == Kind::kGlu ? m : 0].tiles + (first_row + row) * row_bytes;
+      tiles_[m] = args.matrix[kKind == Kind::kGlu ? m : 0].tiles + (first_row + row) * row_bytes +
+                  part * tile_layout(kFormat).bytes();
+    }
+    // A lane has a chunk of every fourth token, of those fours that are the warp's.
+    const int group = warp / n_parts_;
+    four_stride_ = 4 * args.x.row_stride;
+    x_ = args.x.data + (first_token + lane / 8) * args.x.row_stride + head * args.x.head_stride +
+         quarter_ * kQuarterColumns + lane % 8 * 8;
+#pragma unroll
+    for (int i = 0; i < 2 * kEights; ++i) {
+      const bool mine = i % sharing.n_groups == group && first_token + i * 4 + lane / 8 < args.x.n_rows;
+      fours_ |= mine ? 1u << i : 0;
     }
   }
-  __device__ __forceinline__ bool has_unit(int unit) const {
-    return tile_of(unit) < n_blocks_;
-  }
-  __device__ __forceinline__ bool has_step(int step) const {
-    return quarter_of(step) < n_quarters_;
-  }
-  __device__ __forceinline__ void copy_weights(TilePair<kFormat>& to, int unit, int lane) const {
+  /// Starts the copies of a unit's weights; the first were there before the kernel before this one.
+  __device__ __forceinline__ void copy_weights() {
+    if (quarter_ >= n_quarters_) return;
 #pragma unroll
     for (int m = 0; m < 2; ++m) {
-      copy_tile<kFormat, false>(to[m], from_[m] + static_cast<int64_t>(tile_of(unit)) * tile_layout(kFormat).bytes(),
-                                lane);
+      copy_tile<kFormat, false>(weights_[unit_ % 2][m], tiles_[m], lane_);
+      tiles_[m] += n_parts_ * tile_layout(kFormat).bytes();
     }
   }
-  /// The warp's share of a part's tokens: every n_groups-th four.
-  __device__ __forceinline__ void copy_tokens(Tokens<kEights>& to, int step, int group, int n_groups, int lane) const {
-    const __half* from = x_ + quarter_of(step) * kQuarterColumns + lane % 8 * 8;
-#pragma unroll 1
-    for (int token = group * 4 + lane / 8; token < n_tokens_; token += n_groups * 4)
-      cp_async_16(&to[token][lane % 8 * 8], from + token * x_stride_);
+  /// Starts those of the next step, as one group.
+  __device__ __forceinline__ void copy_next() {
+    if (quarter_ < n_quarters_) {
+      if (quarter_ % 4 == 0 && unit_ > 0) copy_weights();
+      __half* to = &stages_[stage_][lane_ / 8][lane_ % 8 * 8];
+#pragma unroll
+      for (int i = 0; i < 2 * kEights; ++i) {
+        if ((fours_ >> i & 1) != 0) cp_async_16(to + i * 4 * kPitch, x_ + i * four_stride_);
+      }
+    }
+    cp_async_commit();
+    stage_ = stage_ + 1 == n_stages_ ? 0 : stage_ + 1;
+    x_ += kQuarterColumns;
+    if (++quarter_ % 4 != 0) return;
+    ++unit_;
+    quarter_ += 4 * (n_parts_ - 1);
+    x_ += kTileColumns * (n_parts_ - 1);
   }
 
  private:
-  __device__ __forceinline__ int tile_of(int unit) const {
-    return part_ + unit * n_parts_;
-  }
-  __device__ __forceinline__ int quarter_of(int step) const {
-    return tile_of(step / 4) * 4 + step % 4;
-  }
-
+  TilePair<kFormat>* weights_;
+  Tokens<kEights>* stages_;
+  int n_stages_, n_parts_, lane_;
+  const uint8_t* tiles_[2];
   const __half* x_;
-  int64_t x_stride_;
-  const uint8_t* from_[2];
-  int part_, n_parts_, n_blocks_, n_quarters_, n_tokens_;
+  int64_t four_stride_;
+  unsigned fours_ = 0;
+  int n_quarters_;
+  int quarter_;  // of the matrix: the next to be copied
+  int unit_ = 0;
+  int stage_ = 0;
 };
 
 /// Waits until all but the last n_stages - 2 groups of this thread's copies are there.
@@ -121,7 +149,7 @@ __device__ __forceinline__ void wait_for_oldest(int n_stages) {
 /// Grid: (tiles of tokens, groups of pairs of rows of tiles, of the first product, then of the second, stacked
 /// matrices).
 template <PackedFormat kFormat, Kind kKind, Store kStore, int kEights>
-__global__ void __launch_bounds__(kMostWarps * 32)
+__global__ void __launch_bounds__(most_warps(kEights) * 32)
     matmul_short_kernel(const __grid_constant__ MatmulPair pair_args, int n_first_groups, Sharing sharing) {
   static_assert(kLeastStages == kMostStages - 2);
   static_assert(sizeof(PairSums<kEights>) * 32 <= sizeof(TilePair<kFormat>));
@@ -137,30 +165,24 @@ __global__ void __launch_bounds__(kMostWarps * 32)
   const int head = static_cast<int>(blockIdx.z);
   const int first_token = static_cast<int>(blockIdx.x) * 8 * kEights;
   const Memory<kFormat, kEights> memory(dynamic_shared<uint8_t>(), sharing);
-  const Source<kFormat, kKind, kEights> source(args, pair, head, first_token, part, n_parts);
-  const auto copy = [&](int step) {
-    if (source.has_step(step)) {
-      if (step % 4 == 0 && step > 0) source.copy_weights(memory.weights[warp][step / 4 % 2], step / 4, lane);
-      source.copy_tokens(memory.stage(part, step), step, group, sharing.n_groups, lane);
-    }
-    cp_async_commit();
-  };
-  // The first weights were there before the kernel before this one.
-  if (source.has_unit(0)) source.copy_weights(memory.weights[warp][0], 0, lane);
+  Feed<kFormat, kKind, kEights> feed(args, memory, sharing, pair, head, first_token, warp, lane);
+  feed.copy_weights();
   wait_for_previous_kernel();
   let_next_kernel_start();
-  for (int step = 0; step < sharing.n_stages - 1; ++step) copy(step);
+  for (int step = 0; step < sharing.n_stages - 1; ++step) feed.copy_next();
   PairSums<kEights> total = {};  // of the eights of tokens part, part + n_parts, ...
-  const int n_units = (args.matrix[0].n_blocks + n_parts - 1) / n_parts;
+  const int n_blocks = args.matrix[0].n_blocks;
+  const int n_quarters = (args.matrix[0].n_in + kQuarterColumns - 1) / kQuarterColumns;
+  const int n_units = (n_blocks + n_parts - 1) / n_parts;
+  int stage = 0;
 #pragma unroll 1
   for (int unit = 0; unit < n_units; ++unit) {
     TilePair<kFormat>& weights = memory.weights[warp][unit % 2];
-    if (source.has_unit(unit)) {
+    if (unit * n_parts + part < n_blocks) {
       PairSums<kEights> sum = {};
       RowFactors<kFormat> factors[2];
 #pragma unroll 1
       for (int q = 0; q < 4; ++q) {
-        const int step = unit * 4 + q;
         wait_for_oldest(sharing.n_stages);
         // All warps of the part have what the others copied, and are done with what is copied over now.
         if (sharing.n_groups == 1) {
@@ -168,18 +190,19 @@ __global__ void __launch_bounds__(kMostWarps * 32)
         } else {
           sync_some(1 + part, 32 * sharing.n_groups);
         }
-        copy(step + sharing.n_stages - 1);
+        feed.copy_next();
         if (q == 0) {
 #pragma unroll
           for (int m = 0; m < 2; ++m) factors[m].template load<FromShared>(weights[m], lane);
         }
-        if (source.has_step(step)) {
+        if ((unit * n_parts + part) * 4 + q < n_quarters) {
           Quarter<kFormat> quarters[2];
 #pragma unroll
           for (int m = 0; m < 2; ++m) quarters[m].template load<FromShared>(weights[m], q, lane);
-          const __half* x = &memory.stage(part, step)[lane % 8][lane / 8 * 8];
+          const __half* x = &memory.stage(part, stage)[lane % 8][lane / 8 * 8];
           add_quarter<kFormat, kEights>(sum, quarters, factors, x, 8 * kPitch);
         }
+        stage = stage + 1 == sharing.n_stages ? 0 : stage + 1;
       }
       __syncwarp();
       float4* sums = memory.sums(warp, unit);
@@ -197,7 +220,7 @@ __global__ void __launch_bounds__(kMostWarps * 32)
     for (int t = 0; t < kEights; ++t) {
       if (t % n_parts != part) continue;
 #pragma unroll 1
-      for (int p = 0; p < n_parts && unit * n_parts + p < args.matrix[0].n_blocks; ++p) {
+      for (int p = 0; p < n_parts && unit * n_parts + p < n_blocks; ++p) {
         const float4* sums = memory.sums(warp - part + p, unit);
 #pragma unroll
         for (int m = 0; m < 2; ++m) {
@@ -237,15 +260,15 @@ int pairs_of(const PackedMatrix& matrix, Kind kind) {
   return kind == Kind::kGlu ? matrix.n_row_tiles : (matrix.n_row_tiles + 1) / 2;
 }
 
-/// As many parts as there are tiles along the columns, or equal shares of them; as many groups as bring the blocks down
-/// to one a multiprocessor; as deep a ring of tokens as there is room for.
+/// As many parts as there are tiles along the columns, or equal shares of them; as many groups as leave half the
+/// multiprocessors a block, since those of a block read its tokens once; as deep a ring of tokens as there is room for.
 template <PackedFormat kFormat, int kEights>
 Sharing share(const Stream& stream, int n_blocks, const auto& blocks_with) {
   const auto fits = [&](const Sharing& sharing) {
-    return sharing.n_parts * sharing.n_groups <= kMostWarps &&
+    return sharing.n_parts * sharing.n_groups <= most_warps(kEights) &&
            Memory<kFormat, kEights>::bytes(sharing) <= stream.shared_bytes;
   };
-  Sharing sharing{.n_parts = std::min(n_blocks, kMostParts), .n_groups = 1, .n_stages = kLeastStages};
+  Sharing sharing{.n_parts = std::min(n_blocks, most_warps(kEights)), .n_groups = 1, .n_stages = kLeastStages};
   while (sharing.n_parts > 1 && !fits(sharing)) --sharing.n_parts;
   sharing.n_parts = blocks_for(n_blocks, blocks_for(n_blocks, sharing.n_parts));
   const auto with = [&](int Sharing::*what) {
@@ -253,8 +276,10 @@ Sharing share(const Stream& stream, int n_blocks, const auto& blocks_with) {
     ++(more.*what);
     return more;
   };
-  while (blocks_with(sharing.n_groups) > stream.n_multiprocessors && fits(with(&Sharing::n_groups)))
+  while (blocks_with(sharing.n_groups + 1) * 100 >= stream.n_multiprocessors * kLeastShare &&
+         fits(with(&Sharing::n_groups))) {
     sharing = with(&Sharing::n_groups);
+  }
   while (sharing.n_stages < kMostStages && fits(with(&Sharing::n_stages))) sharing = with(&Sharing::n_stages);
   return sharing;
 }

@@ -9,9 +9,6 @@
 namespace glint {
 namespace {
 
-/// Short enough to be handed over at once, long enough for a card to compute while the other layers are.
-constexpr int kLayersOfFirstPart = 4;
-
 RopeParams rope_params(const LayerSpec& layer, const float* inverse_frequency) {
   const RopeSpec& rope = std::visit([](const auto& spec) -> const RopeSpec& { return spec.rope; }, layer.attention);
   return {.n_dims = rope.n_dims,
@@ -137,25 +134,14 @@ void Decoder::forward(std::span<const Row> rows) {
   if (rows.empty()) return;
   upload(rows);
   const Tensor x = scratch_.x.rows(0, batch_.n_tokens);
-  const auto run_layers = [&](int first, int end) {
-    for (int i = first; i < end; ++i) {
-      const auto at = static_cast<size_t>(i);
-      run_layer(x, spec().layers[at], model_.weights.layers[at], i);
+  const auto run = [&] {
+    backend_.embed(x, batch_.ids, spec().embedding_scale, model_.weights.embedding);
+    for (size_t i = 0; i < spec().layers.size(); ++i) {
+      run_layer(x, spec().layers[i], model_.weights.layers[i], static_cast<int>(i));
     }
   };
-  const auto n_layers = static_cast<int>(spec().layers.size());
-  const int n_first = std::min(kLayersOfFirstPart, n_layers);
-  const auto begin = [&] {
-    backend_.embed(x, batch_.ids, spec().embedding_scale, model_.weights.embedding);
-    run_layers(0, n_first);
-  };
-  const auto end = [&] { run_layers(n_first, n_layers); };
-  if (host_ != nullptr) {
-    begin();
-    return end();
-  }
-  backend_.replay(batch_.n_tokens, 0, begin);
-  backend_.replay(batch_.n_tokens, 1, end);
+  if (host_ != nullptr) return run();
+  backend_.replay(batch_.n_tokens, run);
 }
 
 void Decoder::warm_up() {

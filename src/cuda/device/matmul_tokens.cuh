@@ -99,7 +99,7 @@ template <Kind kKind, Store kStore>
 void launch_matmul_short(const Stream& stream, const MatmulPair& args, int count);
 /// Whether so many slots can go to experts of this shape in tiles of `tile_tokens` by launch_matmul_experts.
 bool matmul_experts_fit(const Stream& stream, const PackedMatrix& matrix, int n_slots, int n_experts, int tile_tokens);
-/// That of experts with few tokens each (matmul_experts.cu), and of one of the same shape that all rows take.
+/// That of experts with few tokens each (matmul_experts.cu), if any, and of one of the same shape that all rows take.
 template <Kind kKind, Store kStore>
 void launch_matmul_experts(const Stream& stream, const MatmulPair& args);
 

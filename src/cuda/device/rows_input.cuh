@@ -15,14 +15,19 @@ template <bool kAligned, bool kMany = false>
 class RowsInput {
  public:
   /// Before the wait for the kernel before: reads the norm's weights.
-  __device__ __forceinline__ RowsInput(const MatvecInput& in, int n_in) : in_(in), norm_(in.norm, n_in, in.eps) {}
+  __device__ __forceinline__ RowsInput(const MatvecInput& in, int n_in) : in_(in), norm_(in.norm, n_in, in.eps) {
+    if constexpr (kMany) {  // warps read them later; a line is 32 floats
+      if (!norm_.present) return;
+      for (int at = 32 * static_cast<int>(threadIdx.x); at < n_in; at += 32 * n_threads()) prefetch_to_l2(in.norm + at);
+    }
+  }
 
   /// After it: a whole block writes the tokens of head `head` to `columns`, each n_padded columns and kColumnPad.
   __device__ __forceinline__ void store(__half* columns, int head, int n_in, int n_padded, float* scratch) const {
     const float* x = in_.x + head * in_.head_stride;
     if (kAligned && !norm_.present && in_.scale == 1) {
-      return HeldRows < 2,
-             kMany ? 4 : 1 > (x, in_.row_stride, in_.n_tokens, n_in, n_padded).store(columns, n_padded + kColumnPad);
+      constexpr int kMore = kMany ? 4 : 1;
+      return HeldRows<2, kMore>(x, in_.row_stride, in_.n_tokens, n_in, n_padded).store(columns, n_padded + kColumnPad);
     }
     if (kMany && kAligned && norm_.present) {  // a warp each
 #pragma unroll 1
@@ -51,43 +56,48 @@ class RowsInput {
   static constexpr int kWarpsOfNorm = kNormThreads / 32;
   static_assert(kWarpsOfNorm <= kLeastWarps);
 
-  /// Calls fn(w, column, four values of x) for what a warp's lane has of all: w counts the warps that would norm the
-  /// row together. Eight loads are under way at once.
-  template <class Fn>
-  __device__ __forceinline__ static void for_each_of_lane(const float* x, int n_in, Fn fn) {
-#pragma unroll 1
-    for (int first = 4 * lane_id(); first < n_in; first += 4 * kNormThreads) {
-      float4 v[kWarpsOfNorm];
-#pragma unroll
-      for (int w = 0; w < kWarpsOfNorm; ++w) {
-        const int at = first + 128 * w;
-        v[w] = at < n_in ? *reinterpret_cast<const float4*>(x + at) : make_float4(0, 0, 0, 0);
-      }
-#pragma unroll
-      for (int w = 0; w < kWarpsOfNorm; ++w) fn(w, first + 128 * w, v[w]);
-    }
-  }
   /// One normed token by one warp, with the bits of store_one: the sums of rms_scale in its order.
   __device__ __forceinline__ void store_by_warp(__half* columns, const float* x, int n_in, int n_padded) const {
-    float sums[kWarpsOfNorm] = {};
-    for_each_of_lane(x, n_in, [&](int w, int, float4 v) {
-      sums[w] = __fmaf_rn(v.x, v.x, sums[w]);
-      sums[w] = __fmaf_rn(v.y, v.y, sums[w]);
-      sums[w] = __fmaf_rn(v.z, v.z, sums[w]);
-      sums[w] = __fmaf_rn(v.w, v.w, sums[w]);
-    });
+    const auto four_at = [&](const float* from, int at) {
+      return at < n_in ? *reinterpret_cast<const float4*>(from + at) : make_float4(0, 0, 0, 0);
+    };
+    float sums[kWarpsOfNorm] = {};  // of what each warp would have that norms the row with the others
+#pragma unroll 1
+    for (int first = 4 * lane_id(); first < n_in; first += 4 * kNormThreads) {
+      float4 v[kWarpsOfNorm];  // all on their way at once
+#pragma unroll
+      for (int w = 0; w < kWarpsOfNorm; ++w) v[w] = four_at(x, first + 128 * w);
+#pragma unroll
+      for (int w = 0; w < kWarpsOfNorm; ++w) {
+        sums[w] = __fmaf_rn(v[w].x, v[w].x, sums[w]);
+        sums[w] = __fmaf_rn(v[w].y, v[w].y, sums[w]);
+        sums[w] = __fmaf_rn(v[w].z, v[w].z, sums[w]);
+        sums[w] = __fmaf_rn(v[w].w, v[w].w, sums[w]);
+      }
+    }
     float sum = 0;
 #pragma unroll
     for (int w = 0; w < kWarpsOfNorm; ++w) sum += warp_sum(sums[w]);
     const float scale = in_.scale * rsqrtf(sum / static_cast<float>(n_in) + in_.eps);
-    for_each_of_lane(x, n_in, [&](int, int at, float4 v) {
-      if (at >= n_in) return;
-      const float4 weight = *reinterpret_cast<const float4*>(in_.norm + at);
-      store_columns(columns, at,
-                    to_halves(make_float4(
-                        __fmul_rn(__fmul_rn(v.x, scale), weight.x), __fmul_rn(__fmul_rn(v.y, scale), weight.y),
-                        __fmul_rn(__fmul_rn(v.z, scale), weight.z), __fmul_rn(__fmul_rn(v.w, scale), weight.w))));
-    });
+    constexpr int kFours = 4;
+#pragma unroll 1
+    for (int first = 4 * lane_id(); first < n_in; first += 128 * kFours) {
+      float4 v[kFours], weight[kFours];
+#pragma unroll
+      for (int i = 0; i < kFours; ++i) {
+        v[i] = four_at(x, first + 128 * i);
+        weight[i] = four_at(in_.norm, first + 128 * i);
+      }
+#pragma unroll
+      for (int i = 0; i < kFours; ++i) {
+        if (first + 128 * i >= n_in) break;
+        store_columns(
+            columns, first + 128 * i,
+            to_halves(make_float4(
+                __fmul_rn(__fmul_rn(v[i].x, scale), weight[i].x), __fmul_rn(__fmul_rn(v[i].y, scale), weight[i].y),
+                __fmul_rn(__fmul_rn(v[i].z, scale), weight[i].z), __fmul_rn(__fmul_rn(v[i].w, scale), weight[i].w))));
+      }
+    }
     for (int at = n_in + 4 * lane_id(); at < n_padded; at += 128) store_columns(columns, at, make_uint2(0, 0));
   }
 

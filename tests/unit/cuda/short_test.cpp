@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Products of a step's tokens with matrices of few rows (matmul_short.cu): the bits of one token at a time, whose
-// kernel is another, for one to many tiles along the columns, whole and cut, stacked and not, with room for a deep ring
-// of tokens and a shallow one.
+// Products of a step's tokens with matrices of few rows (matmul_short.cu), and of more: the bits of one token at a time,
+// whose kernel is another, for one to many tiles along the columns, whole and cut, stacked and not, with room for a
+// deep ring of tokens and a shallow one.
 #include "cuda/cuda_backend.h"
 #include "tests/unit/backend/operands.h"
 
@@ -36,14 +36,14 @@ TEST_P(CudaShort, HasTheBitsOfOneTokenAtATime) {
   const auto backend = make_cuda_backend({.device = 0, .generic_only = GetParam()});
   for (const DType dtype : {DType::kQ4_K, DType::kQ5_0, DType::kQ6_K, DType::kQ8_0, DType::kF16}) {
     const bool has_blocks_of_256 = traits(dtype).block_elements == 256;
-    // 192 and 320 are no whole tiles; 5120 takes several turns.
+    // 192 and 320 are no whole tiles; 5120 takes several turns; 900 rows are enough for the emulated card to stream.
     for (const Shape shape : {Shape{3, 40, has_blocks_of_256 ? 256 : 192}, Shape{1, 300, has_blocks_of_256 ? 512 : 320},
-                              Shape{1, 72, 768}, Shape{1, 40, 5120}}) {
+                              Shape{1, 72, 768}, Shape{1, 40, 5120}, Shape{1, 900, 512}}) {
       const OwnedTensor matrix(dtype, {shape.count, shape.n_out, shape.n_in}, 5, 0.1f);
       const Weight w = backend->import_weight(matrix.tensor());
       constexpr int kMost = 70;
       const std::vector<float> alone = products(*backend, w, shape, kMost, 1);
-      for (const int n_tokens : {9, 16, 17, 33, kMost}) {
+      for (const int n_tokens : {3, 8, 9, 16, 17, 33, kMost}) {
         const std::vector<float> found = products(*backend, w, shape, n_tokens, n_tokens);
         EXPECT_TRUE(std::equal(found.begin(), found.end(), alone.begin()))
             << traits(dtype).name << ' ' << shape.count << 'x' << shape.n_out << 'x' << shape.n_in << ", " << n_tokens;
