@@ -102,13 +102,17 @@ __global__ void __launch_bounds__(kThreads) top_of_parts_kernel(RankKey* keys, T
   for (int i = n + thread; i < k; i += kThreads) out[i] = 0;
 }
 
-/// One block a row: each key of a part counts those of the other parts, which are in order, that beat it.
+/// One block a row: each key of a part counts those of the other parts, which are in order, that beat it. Shared
+/// memory: all keys of a row, which are looked at one after another.
 __global__ void __launch_bounds__(kThreads)
     merge_parts_kernel(TopEntry* out, Tensor x, const RankKey* all_keys, int n_parts, int k) {
   wait_for_previous_kernel();
   let_next_kernel_start();
   const float* row = x.data + static_cast<int64_t>(blockIdx.x) * x.row_stride;
-  const RankKey* keys = all_keys + static_cast<int64_t>(blockIdx.x) * n_parts * k;
+  auto* keys = dynamic_shared<RankKey>();
+  for (int i = static_cast<int>(threadIdx.x); i < n_parts * k; i += kThreads)
+    keys[i] = all_keys[static_cast<int64_t>(blockIdx.x) * n_parts * k + i];
+  __syncthreads();
   for (int i = static_cast<int>(threadIdx.x); i < n_parts * k; i += kThreads) {
     const RankKey key = keys[i];
     int place = i % k;
@@ -146,7 +150,8 @@ void top(const Stream& stream, Workspace& workspace, TopEntry* out, Tensor x, in
     const Tensor rows = x.rows(first, n_rows);
     launch(stream, {dim3(static_cast<unsigned>(n_parts), static_cast<unsigned>(n_rows)), dim3(kThreads)},
            top_of_parts_kernel, keys, rows, k);
-    launch(stream, {dim3(static_cast<unsigned>(n_rows)), dim3(kThreads)}, merge_parts_kernel,
+    const size_t key_bytes = static_cast<size_t>(n_parts * k) * sizeof(RankKey);
+    launch(stream, {dim3(static_cast<unsigned>(n_rows)), dim3(kThreads), key_bytes}, merge_parts_kernel,
            out + static_cast<int64_t>(first) * k, rows, static_cast<const RankKey*>(keys), n_parts, k);
   }
 }
