@@ -335,7 +335,7 @@ const KnownModel kModels[] = {
     {"qwen3-8b", "Qwen3 8B: 36 layers, 32 heads of 128 over 8", 36, 151936, kQwenTokenizer, 151643, qwen3_8b},
     {"qwen3-30b-a3b", "Qwen3 30B-A3B: 48 layers, 128 experts of 768", 48, 151936, kQwenTokenizer, 151643,
      qwen3_30b_a3b},
-    {"gemma-3-4b", "Gemma 3 4B, text: 34 layers, 8 heads of 256 over 4, windows of 1024, tied", 34, 262144,
+    {"gemma-3-4b", "Gemma 3 4B, text: 34 layers, 8 heads of 256 over 4, windows of 1024, tied", 34, 262208,
      kGemmaTokenizer, 0, gemma3_4b},
     {"phi-3-mini", "Phi 3 mini 4k: 32 layers, 32 heads of 96", 32, 32064, kPhiTokenizer, 0, phi3_mini},
     {"llama-tiny", "d_model 256, 6 heads of 48, d_ff 672", 2, 320, kLlamaTokenizer, kTinyFirstSpecial, llama_tiny},
