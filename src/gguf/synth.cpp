@@ -2,6 +2,7 @@
 #include "gguf/synth.h"
 
 #include <algorithm>
+#include <span>
 #include <thread>
 #include <type_traits>
 #include <variant>
@@ -79,17 +80,25 @@ uint64_t tensor_seed(std::string_view name, uint64_t seed) {
   return hash;
 }
 
+Writer::Fill random_data(const PlannedTensor& tensor, uint64_t seed, int threads) {
+  return random_weights({.dtype = tensor.dtype,
+                         .n_bytes = tensor.n_bytes,
+                         .deviation = tensor.sketch.deviation,
+                         .mean = tensor.sketch.mean,
+                         .seed = tensor_seed(tensor.sketch.name, seed),
+                         .threads = threads});
+}
+
 void add_tensors(Writer& writer, const ModelSketch& model, const Mix& mix, const SynthOptions& options) {
   const int threads = options.threads > 0 ? options.threads : static_cast<int>(std::thread::hardware_concurrency());
   for (const PlannedTensor& tensor : plan_tensors(mix, model)) {
     const TensorSketch& sketch = tensor.sketch;
-    writer.add_tensor(sketch.name, tensor.dtype, sketch.dims,
-                      random_weights({.dtype = tensor.dtype,
-                                      .n_bytes = tensor.n_bytes,
-                                      .deviation = sketch.deviation,
-                                      .mean = sketch.mean,
-                                      .seed = tensor_seed(sketch.name, options.seed),
-                                      .threads = threads}));
+    if (sketch.values.empty()) {
+      writer.add_tensor(sketch.name, tensor.dtype, sketch.dims, random_data(tensor, options.seed, threads));
+    } else {
+      const auto bytes = std::as_bytes(std::span(sketch.values));
+      writer.add_tensor(sketch.name, tensor.dtype, sketch.dims, std::vector(bytes.begin(), bytes.end()));
+    }
   }
 }
 

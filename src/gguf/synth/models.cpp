@@ -3,6 +3,8 @@
 
 #include <cmath>
 
+#include "gguf/synth/rope_divisors.h"
+
 namespace glint::gguf {
 
 namespace {
@@ -172,8 +174,22 @@ ModelSketch llama(std::string_view name, const GroupedShape& shape, int n_layers
 ModelSketch llama_8b(int n_layers, int64_t n_vocab) {
   return llama("Llama 3 8B (random weights)", {4096, 14336, 32, 8, 128, 8192}, n_layers, n_vocab);
 }
+
+// Llama 3.1 is Llama 3 with its context lengthened by scaled frequencies, which the file holds as divisors.
+ModelSketch with_scaled_rope(ModelSketch model, const LlamaRopeScaling& scaling, int64_t d_head) {
+  model.enter_layer(-1);
+  model.constants("rope_freqs.weight", rope_divisors(scaling, d_head));
+  return model;
+}
+
+ModelSketch llama_31_8b(int n_layers, int64_t n_vocab) {
+  constexpr GroupedShape kShape = {4096, 14336, 32, 8, 128, 131072};
+  return with_scaled_rope(llama("Llama 3.1 8B (random weights)", kShape, n_layers, n_vocab), {}, kShape.d_head);
+}
 ModelSketch llama_tiny(int n_layers, int64_t n_vocab) {
-  return llama("tiny llama (random weights)", {256, 672, 6, 2, 48, 2048}, n_layers, n_vocab);
+  constexpr GroupedShape kShape = {256, 672, 6, 2, 48, 2048};
+  return with_scaled_rope(llama("tiny llama (random weights)", kShape, n_layers, n_vocab), {.original_context = 256},
+                          kShape.d_head);
 }
 
 ModelSketch qwen3_8b(int n_layers, int64_t n_vocab) {
@@ -332,13 +348,16 @@ const KnownModel kModels[] = {
     {"glm-4.7-flash-tiny", "its structure at d_model 256: latent attention, 8 experts", 3, 320, kGlmTokenizer,
      kTinyFirstSpecial, glm_flash_tiny},
     {"llama-3-8b", "Llama 3 8B: 32 layers, 32 heads of 128 over 8", 32, 128256, kLlamaTokenizer, 128000, llama_8b},
+    {"llama-3.1-8b", "Llama 3.1 8B: as Llama 3 8B, with scaled rotary frequencies", 32, 128256, kLlamaTokenizer, 128000,
+     llama_31_8b},
     {"qwen3-8b", "Qwen3 8B: 36 layers, 32 heads of 128 over 8", 36, 151936, kQwenTokenizer, 151643, qwen3_8b},
     {"qwen3-30b-a3b", "Qwen3 30B-A3B: 48 layers, 128 experts of 768", 48, 151936, kQwenTokenizer, 151643,
      qwen3_30b_a3b},
     {"gemma-3-4b", "Gemma 3 4B, text: 34 layers, 8 heads of 256 over 4, windows of 1024, tied", 34, 262208,
      kGemmaTokenizer, 0, gemma3_4b},
     {"phi-3-mini", "Phi 3 mini 4k: 32 layers, 32 heads of 96", 32, 32064, kPhiTokenizer, 0, phi3_mini},
-    {"llama-tiny", "d_model 256, 6 heads of 48, d_ff 672", 2, 320, kLlamaTokenizer, kTinyFirstSpecial, llama_tiny},
+    {"llama-tiny", "d_model 256, 6 heads of 48, d_ff 672, scaled rotary frequencies", 2, 320, kLlamaTokenizer,
+     kTinyFirstSpecial, llama_tiny},
     {"qwen3moe-tiny", "d_model 512, 4 heads of 96, 6 experts of 256", 2, 320, kQwenTokenizer, kTinyFirstSpecial,
      qwen3moe_tiny},
     {"gemma3-tiny", "d_model 320, 4 heads of 64, d_ff 480, windows of 24, tied", 6, 400, kGemmaTokenizer, 0,

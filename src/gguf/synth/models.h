@@ -2,7 +2,8 @@
 //
 // The models that `synth` knows: metadata, tensor names and shapes as llama.cpp's converter writes them for each
 // family, at a real model's sizes or at tiny ones. Facts only: synth.cpp chooses formats and makes the data. Tested
-// against converted models by tests/unit/gguf/synth_test.cpp.
+// against converted models by tests/unit/gguf/synth_test.cpp and against published sizes by synth_models_test.cpp beside
+// it.
 #pragma once
 
 #include <cstddef>

@@ -15,7 +15,7 @@ namespace glint::gguf {
 
 using KeyValue = std::variant<uint32_t, float, bool, std::string, std::vector<std::string>>;
 
-/// One tensor and how large its random values are.
+/// One tensor and how large its random values are, or which values it holds.
 struct TensorSketch {
   std::string name;
   std::vector<int64_t> dims;  // outermost first
@@ -23,6 +23,7 @@ struct TensorSketch {
   float mean = 0;
   int layer = -1;             // -1 outside layers
   bool always_mxfp4 = false;  // whatever the mix
+  std::vector<float> values;  // of a vector whose values are no weights; empty: random
 };
 
 /// A model's file before formats are chosen.
@@ -51,6 +52,8 @@ class ModelSketch {
   void norm(std::string_view name, int64_t size);
   /// Small values around 0 of the given deviation.
   void vector(std::string_view name, std::vector<int64_t> dims, float deviation);
+  /// A vector of these very values.
+  void constants(std::string_view name, std::vector<float> values);
 
  private:
   void add(std::string_view name, std::vector<int64_t> dims, float deviation, float mean, bool always_mxfp4 = false);
