@@ -105,7 +105,10 @@ void add_tensors(Writer& writer, const ModelSketch& model, const Mix& mix, const
 }  // namespace
 
 void synthesize(const SynthOptions& options, Writer& writer) {
-  const KnownModel& known = find_model(options.model);
+  synthesize(find_model(options.model), options, writer);
+}
+
+void synthesize(const KnownModel& known, const SynthOptions& options, Writer& writer) {
   const Mix mix = find_mix(options.type);
   if (options.layers < 0 || options.layers > kMaxLayers) {
     fail("layers is {}, expected 0 (all) to {}", options.layers, kMaxLayers);

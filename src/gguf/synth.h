@@ -14,6 +14,8 @@
 
 namespace glint::gguf {
 
+struct KnownModel;
+
 struct SynthOptions {
   std::string model = {};          // one of synth_models()
   std::string type = "q4_k_m";     // one of synth_types(), or a weight format ("f16", "iq2_xxs"): every matrix in it
@@ -29,6 +31,9 @@ struct SynthOptions {
 /// chosen for that number. A tokenizer larger than the model's vocabulary enlarges it.
 /// Throws Error for unknown names and for tokenizers of another kind.
 void synthesize(const SynthOptions& options, Writer& writer);
+/// The same for `model` itself (gguf/synth/models.h), whatever options.model says: a known one with a smaller
+/// vocabulary, say.
+void synthesize(const KnownModel& model, const SynthOptions& options, Writer& writer);
 
 struct SynthName {
   std::string_view name;

@@ -2,8 +2,8 @@
 //
 // The models that `synth` knows: metadata, tensor names and shapes as llama.cpp's converter writes them for each
 // family, at a real model's sizes or at tiny ones. Facts only: synth.cpp chooses formats and makes the data. Tested
-// against converted models by tests/unit/gguf/synth_test.cpp and against published sizes by synth_models_test.cpp beside
-// it.
+// against converted models by tests/unit/gguf/synth_test.cpp, against published sizes by synth_models_test.cpp beside
+// it, and as models that load and run by tests/unit/model/full_shapes_test.cpp.
 #pragma once
 
 #include <cstddef>
