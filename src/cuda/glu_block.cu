@@ -10,12 +10,13 @@
 namespace glint::cuda {
 namespace {
 
-bool has_fast_path(const GluShape& shape, const GluWeights& weights) {
+bool has_fast_path(int d_model, const GluShape& shape, const GluWeights& weights) {
   for (const Weight* w : {&weights.gate, &weights.up, &weights.down}) {
     if (w->dtype == DType::kF32) return false;
   }
   // Rows of inner activations are read in whole quarters of a tile.
-  return packed_format(weights.gate.dtype) == packed_format(weights.up.dtype) && shape.d_ff % 64 == 0;
+  return halves_fit(d_model) && packed_format(weights.gate.dtype) == packed_format(weights.up.dtype) &&
+         shape.d_ff % 64 == 0;
 }
 
 void few_tokens(const Stream& stream, Tensor out, bool add, Tensor x, const BlockContext& block, const GluShape& shape,
@@ -68,7 +69,7 @@ void many_tokens(const Stream& stream, Tensor out, bool add, Tensor x, const Blo
 
 bool glu_block(const Stream& stream, Tensor x, const BlockContext& block, const GluShape& shape,
                const GluWeights& weights) {
-  if (!has_fast_path(shape, weights)) return false;
+  if (!has_fast_path(x.width, shape, weights)) return false;
   const bool has_post_norm = static_cast<bool>(block.post_norm);
   const Tensor out = has_post_norm ? Tensor::matrix(block.scratch.delta.data, x.n_rows, x.width) : x;
   if (x.n_rows <= kMostInTurn) {

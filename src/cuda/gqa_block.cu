@@ -33,7 +33,7 @@ class GqaStep {
     for (const Weight* w : {&weights_.q, &weights_.k, &weights_.v, &weights_.output}) {
       if (w->dtype == DType::kF32) return false;
     }
-    return gqa_rows_support(rows(), cache_);
+    return halves_fit(x_.width) && gqa_rows_support(rows(), cache_);
   }
 
   void few_tokens() {

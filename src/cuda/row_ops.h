@@ -30,6 +30,10 @@ void to_half(const Stream& stream, __half* out, Tensor x, float scale, const flo
 constexpr int half_columns(int width) {
   return (width + 63) / 64 * 64;
 }
+/// Whether they fit where the row lies in f32.
+constexpr bool halves_fit(int width) {
+  return half_columns(width) <= 2 * width;
+}
 void rope(const Stream& stream, Tensor x, const int32_t* positions, const RopeParams& params);
 
 }  // namespace glint::cuda
