@@ -2,7 +2,7 @@
 //
 // A gated feed-forward as a block, in two launches: gate and up with what becomes of them, then the second half, which
 // adds to the rows. One or two tokens norm their inputs themselves; more are normed to f16 once, in a launch of its
-// own. Tested by tests/unit/cuda/dense_test.cpp against the default body.
+// own. Tested by tests/unit/cuda/glu_test.cpp against the default body.
 #pragma once
 
 #include "backend/blocks.h"

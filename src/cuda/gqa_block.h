@@ -3,7 +3,7 @@
 // Grouped-query attention as a block. One or two tokens: products that norm their inputs themselves and read each
 // weight once. More: one normed f16 copy of the rows for all three products, on tensor cores. Either way one launch
 // between the products and attention (gqa_rows.h), and the output is added where it goes. Tested by
-// tests/unit/cuda/dense_test.cpp against the default body.
+// tests/unit/cuda/gqa_test.cpp against the default body.
 #pragma once
 
 #include "backend/blocks.h"
