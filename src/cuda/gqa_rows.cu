@@ -67,17 +67,15 @@ __device__ __forceinline__ void cache_head(void* cache, DType dtype, int64_t row
   }
 }
 
-/// A warp a head: of all tokens' queries, then keys, then values.
+/// Grid: (tokens, groups of kWarps heads); a warp a head: queries, then keys, then values.
 __global__ void __launch_bounds__(kWarps * 32) finish_gqa_rows_kernel(const __grid_constant__ RowArgs args) {
   __shared__ float4 heads[kWarps][kMostWidth / 4];
   const GqaRows& rows = args.rows;
   const int warp = static_cast<int>(threadIdx.x) / 32;
   const int lane = static_cast<int>(threadIdx.x) % 32;
-  const int per_token = rows.q.n_heads + 2 * rows.k.n_heads;
-  const int64_t index = static_cast<int64_t>(blockIdx.x) * kWarps + warp;
-  if (index >= static_cast<int64_t>(rows.q.n_rows) * per_token) return;
-  const auto token = static_cast<int>(index / per_token);
-  const auto of_token = static_cast<int>(index % per_token);
+  const auto token = static_cast<int>(blockIdx.x);
+  const int of_token = static_cast<int>(blockIdx.y) * kWarps + warp;
+  if (of_token >= rows.q.n_heads + 2 * rows.k.n_heads) return;
   const int width = rows.q.width;
   const int position = args.positions[token];
   const bool is_query = of_token < rows.q.n_heads;
@@ -122,8 +120,9 @@ bool gqa_rows_support(const GqaRows& rows, const KvLayer& cache) {
 void finish_gqa_rows(const Stream& stream, const GqaRows& rows, const Batch& batch, const KvLayer& cache,
                      const RopeParams& rope_params) {
   GLINT_CHECK(gqa_rows_support(rows, cache));
-  const int64_t n_heads = static_cast<int64_t>(rows.q.n_rows) * (rows.q.n_heads + 2 * rows.k.n_heads);
-  launch(stream, {dim3(static_cast<unsigned>(blocks_for(n_heads, kWarps))), dim3(kWarps * 32)}, finish_gqa_rows_kernel,
+  const dim3 grid(static_cast<unsigned>(rows.q.n_rows),
+                  static_cast<unsigned>(blocks_for(rows.q.n_heads + 2 * rows.k.n_heads, kWarps)));
+  launch(stream, {grid, dim3(kWarps * 32)}, finish_gqa_rows_kernel,
          {.rows = rows,
           .positions = batch.positions,
           .sequences = batch.sequences,
