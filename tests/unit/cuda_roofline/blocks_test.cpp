@@ -2,13 +2,14 @@
 //
 // The blocks of GLM-4.7-Flash at full shape, with Q4_K_M's formats, as the decoder calls them: latent attention
 // (products, mla_rows.cu, mla_decode.cu, mla_expand_sm90.cu with mla_prefill_sm90.cu, or mla_prefill.cu) and the
-// mixture of experts (matvec_experts.cu, or route.cu with the grouped products). Some rows against the CPU backend,
-// which computes them alone over the card's cache, and the share of the card's limit.
+// mixture of experts (matvec_experts.cu, or route.cu with the grouped products); and those of Llama 3 8B: grouped-query
+// attention (gqa_block.cu) and the gated feed-forward (glu_block.cu). Some rows against the CPU backend, which computes
+// them alone over the card's cache, and the share of the card's limit.
 #include <cmath>
 
 #include "cpu/cpu_backend.h"
 #include "tests/unit/cuda_roofline/card.h"
-#include "tests/unit/cuda_roofline/glm_layers.h"
+#include "tests/unit/cuda_roofline/layers.h"
 
 namespace glint::roofline_test {
 namespace {
@@ -37,7 +38,7 @@ void add_weight(Cost& cost, const Weight& w, int n_rows, double share_read = 1, 
   cost.flops += 2 * share_used * n_rows * parameters_of(w);
 }
 
-Cost attention_cost(const Layers& layers, const Step& step) {
+Cost latent_cost(const Layers& layers, const Step& step) {
   const ModelSpec& spec = layers.spec();
   const auto& mla = std::get<MlaSpec>(spec.layers[0].attention);
   const auto& weights = std::get<MlaWeights>(layers.weights(0).attention);
@@ -45,8 +46,25 @@ Cost attention_cost(const Layers& layers, const Step& step) {
   for (const Weight* w : {&weights.q_a, &weights.q_b, &weights.kv_a, &weights.k_b, &weights.v_b, &weights.output})
     add_weight(cost, *w, step.n_rows());
   cost.bytes += 2.0 * step.n_sequences * (step.n_past + step.n_new) * (mla.kv_rank + mla.d_rope);
-  const double pairs = step.n_rows() * (step.n_past + (step.n_new + 1) / 2.0);
-  cost.flops += pairs * 2 * spec.n_heads * (mla.d_nope + mla.d_rope + mla.d_v);
+  cost.flops += step.n_pairs() * 2 * spec.n_heads * (mla.d_nope + mla.d_rope + mla.d_v);
+  return cost;
+}
+
+Cost grouped_cost(const Layers& layers, const Step& step) {
+  const ModelSpec& spec = layers.spec();
+  const auto& gqa = std::get<GqaSpec>(spec.layers[0].attention);
+  const auto& weights = std::get<GqaWeights>(layers.weights(0).attention);
+  Cost cost{.bytes = 2.0 * step.n_rows() * spec.d_model * sizeof(float)};
+  for (const Weight* w : {&weights.q, &weights.k, &weights.v, &weights.output}) add_weight(cost, *w, step.n_rows());
+  cost.bytes += 2.0 * step.n_sequences * (step.n_past + step.n_new) * 2 * gqa.n_kv * gqa.d_head;
+  cost.flops += step.n_pairs() * 2 * spec.n_heads * 2 * gqa.d_head;
+  return cost;
+}
+
+Cost gated_cost(const Layers& layers, int n_rows) {
+  const auto& weights = std::get<GluWeights>(layers.weights(0).ffn);
+  Cost cost{.bytes = 2.0 * n_rows * layers.spec().d_model * sizeof(float)};
+  for (const Weight* w : {&weights.gate, &weights.up, &weights.down}) add_weight(cost, *w, n_rows);
   return cost;
 }
 
@@ -64,17 +82,31 @@ Cost experts_cost(const Layers& layers, int n_rows) {
   return cost;
 }
 
+/// Attention of a model and what it costs.
+struct Attention {
+  const gguf::File& (*file)();
+  Cost (*cost)(const Layers&, const Step&);
+};
+constexpr Attention kLatent{glm_file, latent_cost}, kGrouped{llama_file, grouped_cost};
+
+/// Copies of Llama's three layers, so that none finds its weights in L2.
+const int kLlamas = 3;
+
 class Blocks : public KernelTest {
  protected:
-  void latent_attention(Card& card, const char* op, const std::vector<Step>& steps);
+  void attention(Card& card, const char* op, const Attention& of, const DecoderOptions& options, int n_models,
+                 const std::vector<Step>& steps);
+  void latent_attention(Card& card, const char* op, const std::vector<Step>& steps) {
+    attention(card, op, kLatent, options_for(on_card(34816, 128), 32, on_card(2048, 66)), on_card(6, 1), steps);
+  }
 
   std::unique_ptr<Backend> cpu_ = make_cpu_backend();
 };
 
-void Blocks::latent_attention(Card& card, const char* op, const std::vector<Step>& steps) {
-  const DecoderOptions options = options_for(on_card(34816, 128), 32, on_card(2048, 66));
-  Layers layers(card.backend(), options, on_card(6, 1));
-  Layers expected(*cpu_, options_for(options.n_ctx, options.n_sequences, 1), 1);
+void Blocks::attention(Card& card, const char* op, const Attention& of, const DecoderOptions& options, int n_models,
+                       const std::vector<Step>& steps) {
+  Layers layers(card.backend(), of.file(), options, n_models);
+  Layers expected(*cpu_, of.file(), options_for(options.n_ctx, options.n_sequences, 1), 1);
   layers.fill_cache();
   const int d_model = layers.spec().d_model;
   for (const Step& step : steps) {
@@ -90,7 +122,7 @@ void Blocks::latent_attention(Card& card, const char* op, const std::vector<Step
       EXPECT_LE(relative_error(x.download_row(row), values, x.row(row)), kTolerance) << "row " << row;
     }
     card.measure({op, fmt::format("{} x {} at depth {}", step.n_sequences, step.n_new, step.n_past), step.n_rows()},
-                 attention_cost(layers, step), layers.n_models() * kLayers,
+                 of.cost(layers, step), layers.n_models() * kLayers,
                  [&](int i) { layers.attention(x[i], layers.batch(), i / kLayers, i % kLayers); });
   }
 }
@@ -116,24 +148,52 @@ TEST_F(Blocks, LatentAttentionOnAnyCard) {
                                  : std::vector<Step>{{1, 8192, 1}, {1, 0, 512}, {1, 0, 2048}, {1, 8192, 2048}});
 }
 
+TEST_F(Blocks, GroupedAttention) {
+  Card card;
+  attention(card, "gqa_block", kGrouped, options_for(on_card(16384, 128), 8, on_card(512, 66)), on_card(kLlamas, 1),
+            is_emulated() ? std::vector<Step>{{1, 70, 1}, {3, 5, 1}, {1, 0, 66}}
+                          : std::vector<Step>{{1, 512, 1}, {1, 8192, 1}, {8, 512, 1}, {1, 0, 512}});
+}
+
+TEST_F(Blocks, GatedFeedForward) {
+  const DecoderOptions options = options_for(64, 1, on_card(512, 12));
+  Card card;
+  Layers layers(card.backend(), llama_file(), options, on_card(kLlamas, 1));
+  Layers expected(*cpu_, llama_file(), options_for(64, 1, 1), 1);
+  const int d_model = layers.spec().d_model;
+  for (const int n_rows : is_emulated() ? std::vector{1, 12} : std::vector{1, 8, 512}) {
+    SCOPED_TRACE(n_rows);
+    const Residuals x(card.backend(), n_rows, d_model);
+    const Batch batch{.n_tokens = n_rows};
+    layers.feed_forward(x[0], batch, 0, 0);
+    for (const int row : {0, n_rows / 2, n_rows - 1}) {
+      std::vector<float> values = x.row(row);
+      expected.feed_forward(Tensor::matrix(values.data(), 1, d_model), {.n_tokens = 1}, 0, 0);
+      EXPECT_LE(relative_error(x.download_row(row), values, x.row(row)), kTolerance) << "row " << row;
+    }
+    card.measure({"glu_block", "gate, up, down", n_rows}, gated_cost(layers, n_rows), layers.n_models() * kLayers,
+                 [&](int i) { layers.feed_forward(x[i], batch, i / kLayers, i % kLayers); });
+  }
+}
+
 TEST_F(Blocks, MixtureOfExperts) {
   const DecoderOptions options = options_for(64, 1, on_card(2048, 12));
   Card card;
-  Layers layers(card.backend(), options, 1);
-  Layers expected(*cpu_, options_for(64, 1, 1), 1);
+  Layers layers(card.backend(), glm_file(), options, 1);
+  Layers expected(*cpu_, glm_file(), options_for(64, 1, 1), 1);
   const int d_model = layers.spec().d_model;
   for (const int n_rows : is_emulated() ? std::vector{1, 12} : std::vector{1, 2, 8, 32, 128, 512, 2048}) {
     SCOPED_TRACE(n_rows);
     const Residuals x(card.backend(), n_rows, d_model);
     const Batch batch{.n_tokens = n_rows};
-    layers.experts(x[0], batch, 0, 1);
+    layers.feed_forward(x[0], batch, 0, 1);
     for (const int row : {0, n_rows / 2, n_rows - 1}) {
       std::vector<float> values = x.row(row);
-      expected.experts(Tensor::matrix(values.data(), 1, d_model), {.n_tokens = 1}, 0, 1);
+      expected.feed_forward(Tensor::matrix(values.data(), 1, d_model), {.n_tokens = 1}, 0, 1);
       EXPECT_LE(relative_error(x.download_row(row), values, x.row(row)), kTolerance) << "row " << row;
     }
     card.measure({"moe_block", "4 of 64 experts, one shared", n_rows}, experts_cost(layers, n_rows), kResiduals,
-                 [&](int i) { layers.experts(x[i], batch, 0, 1 + i % (kLayers - 1)); });
+                 [&](int i) { layers.feed_forward(x[i], batch, 0, 1 + i % (kLayers - 1)); });
   }
 }
 

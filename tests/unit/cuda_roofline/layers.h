@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A few layers of GLM-4.7-Flash with random weights on any backend (on the emulated card of its tiny kin), and steps
-// that run one half of a layer as the decoder does.
+// A few layers of GLM-4.7-Flash or Llama 3 8B with random weights on any backend (on the emulated card of their tiny
+// kin), and steps that run one half of a layer as the decoder does.
 #pragma once
 
 #include <cmath>
@@ -19,23 +19,40 @@ namespace glint::roofline_test {
 
 /// Residuals that calls take in turns: each token chooses experts of its own.
 inline constexpr int kResiduals = 16;
-inline constexpr int kLayers = 3;  // the first is dense
+inline constexpr int kLayers = 3;  // of GLM the first is dense
 
 /// New rows of each of some sequences.
 struct Step {
   int n_sequences, n_past, n_new;
   int n_rows() const { return n_sequences * n_new; }
+  /// Of a query with a key that it sees.
+  double n_pairs() const { return n_rows() * (n_past + (n_new + 1) / 2.0); }
+};
+
+/// A synthetic model's file in memory.
+class SynthFile {
+ public:
+  explicit SynthFile(const char* model) : image_(image_of(model)), file_(gguf::File::parse(image_, "synth.gguf")) {}
+  const gguf::File& file() const { return file_; }
+
+ private:
+  static std::vector<std::byte> image_of(const char* model) {
+    gguf::Writer writer;
+    gguf::synthesize({.model = model, .type = "q4_k_m", .layers = kLayers}, writer);
+    return writer.image();
+  }
+
+  std::vector<std::byte> image_;
+  gguf::File file_;
 };
 
 inline const gguf::File& glm_file() {
-  static const std::vector<std::byte> kImage = [] {
-    gguf::Writer writer;
-    gguf::synthesize(
-        {.model = is_emulated() ? "glm-4.7-flash-tiny" : "glm-4.7-flash", .type = "q4_k_m", .layers = kLayers}, writer);
-    return writer.image();
-  }();
-  static const gguf::File kFile = gguf::File::parse(kImage, "glm.gguf");
-  return kFile;
+  static const SynthFile kFile(is_emulated() ? "glm-4.7-flash-tiny" : "glm-4.7-flash");
+  return kFile.file();
+}
+inline const gguf::File& llama_file() {
+  static const SynthFile kFile(is_emulated() ? "llama-tiny" : "llama-3-8b");
+  return kFile.file();
 }
 
 inline DecoderOptions options_for(int n_ctx, int n_sequences, int max_tokens) {
@@ -49,9 +66,9 @@ inline DecoderOptions options_for(int n_ctx, int n_sequences, int max_tokens) {
 /// Some copies of a few layers of the model on one backend, with all that running one of them takes.
 class Layers {
  public:
-  Layers(Backend& backend, const DecoderOptions& options, int n_models)
+  Layers(Backend& backend, const gguf::File& file, const DecoderOptions& options, int n_models)
       : backend_(backend),
-        models_(load(backend, n_models)),
+        models_(load(backend, file, n_models)),
         scratch_(backend, spec(), options),
         cache_(backend, spec(), options) {
     backend.prepare(step_limits(spec(), options));
@@ -99,29 +116,43 @@ class Layers {
   void attention(Tensor x, const Batch& batch, int model, int layer) {
     const auto at = static_cast<size_t>(layer);
     const LayerWeights& w = models_[static_cast<size_t>(model)].weights.layers[at];
-    const auto& mla = std::get<MlaSpec>(spec().layers[at].attention);
-    const RopeParams rope{mla.rope.n_dims, mla.rope.interleaved, mla.rope.scale, scratch_.inverse_frequencies[at]};
-    run_attention({backend_, spec(), cache_.layer(layer), rope}, x,
-                  {batch, spec().eps, w.attention_norm, w.post_attention_norm, scratch_.block}, mla,
-                  std::get<MlaWeights>(w.attention));
+    const BlockContext block{batch, spec().eps, w.attention_norm, w.post_attention_norm, scratch_.block};
+    std::visit(
+        [&](const auto& attention, const auto& weights) {
+          const RopeSpec& of = attention.rope;
+          const RopeParams rope{of.n_dims, of.interleaved, of.scale, scratch_.inverse_frequencies[at]};
+          const StepContext step{backend_, spec(), cache_.layer(layer), rope};
+          if constexpr (requires { run_attention(step, x, block, attention, weights); })
+            run_attention(step, x, block, attention, weights);
+        },
+        spec().layers[at].attention, w.attention);
   }
-  void experts(Tensor x, const Batch& batch, int model, int layer) {
+  void feed_forward(Tensor x, const Batch& batch, int model, int layer) {
     const auto at = static_cast<size_t>(layer);
     const LayerWeights& w = models_[static_cast<size_t>(model)].weights.layers[at];
-    run_ffn({backend_, spec(), cache_.layer(layer), {}}, x,
-            {batch, spec().eps, w.ffn_norm, w.post_ffn_norm, scratch_.block}, std::get<MoeSpec>(spec().layers[at].ffn),
-            std::get<MoeLayerWeights>(w.ffn));
+    const BlockContext block{batch, spec().eps, w.ffn_norm, w.post_ffn_norm, scratch_.block};
+    const StepContext step{backend_, spec(), cache_.layer(layer), {}};
+    std::visit(
+        [&](const auto& ffn, const auto& weights) {
+          if constexpr (requires { run_ffn(step, x, block, ffn, weights); }) run_ffn(step, x, block, ffn, weights);
+        },
+        spec().layers[at].ffn, w.ffn);
   }
 
+  /// A layer's cache, f16: keys (latents), then values if it keeps any.
   std::vector<uint16_t> cached_rows(int layer) {
     std::vector<uint16_t> rows(static_cast<size_t>(cache_.bytes()) / kLayers / sizeof(uint16_t));
-    backend_.download(rows.data(), cache_.layer(layer).k, rows.size() * sizeof(uint16_t));
+    for_each_part(layer, rows.size(), [&](void* part, size_t first, size_t n) {
+      backend_.download(rows.data() + first, part, n * sizeof(uint16_t));
+    });
     return rows;
   }
   void set_cached_rows(int layer, const std::vector<uint16_t>& rows) {
-    backend_.upload(cache_.layer(layer).k, rows.data(), rows.size() * sizeof(uint16_t));
+    for_each_part(layer, rows.size(), [&](void* part, size_t first, size_t n) {
+      backend_.upload(part, rows.data() + first, n * sizeof(uint16_t));
+    });
   }
-  /// Latents of unit variance.
+  /// Values of unit variance.
   void fill_cache() {
     const std::vector<float> values = backend_test::random_values(cached_rows(0).size(), 41, std::sqrt(3.0f));
     std::vector<uint16_t> rows;
@@ -130,10 +161,18 @@ class Layers {
   }
 
  private:
-  static std::vector<LoadedModel> load(Backend& backend, int n_models) {
+  static std::vector<LoadedModel> load(Backend& backend, const gguf::File& file, int n_models) {
     std::vector<LoadedModel> models;
-    for (int i = 0; i < n_models; ++i) models.push_back(load_model(glm_file(), backend));
+    for (int i = 0; i < n_models; ++i) models.push_back(load_model(file, backend));
     return models;
+  }
+  /// fn(memory, first value, values) of keys and of values.
+  template <class Fn>
+  void for_each_part(int layer, size_t n_values, Fn fn) const {
+    const KvLayer& of = cache_.layer(layer);
+    const size_t n_keys = of.v != nullptr ? n_values / 2 : n_values;
+    fn(of.k, 0, n_keys);
+    if (of.v != nullptr) fn(of.v, n_keys, n_values - n_keys);
   }
 
   Backend& backend_;
