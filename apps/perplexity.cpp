@@ -177,7 +177,7 @@ void measure(const PerplexityOptions& o, Engine& engine, const ChunkedText& text
 }
 
 /// What the exit status says: why the comparison is not good enough; empty when it is.
-std::string shortcoming(const PerplexityOptions& o, const Divergence& divergence) {
+std::string shortcoming(const PerplexityOptions& o, const DivergenceSamples& divergence) {
   const double kl = mean_of(divergence.kl).value;
   const double top1 = 100 * divergence.same_top().value;
   // Turned round, so that what is no number does not pass.
@@ -191,8 +191,8 @@ std::string shortcoming(const PerplexityOptions& o, const Divergence& divergence
 
 /// `compare_chunk` adds a chunk to the divergence.
 void compare_all(const PerplexityOptions& o, Engine& engine, const ChunkedText& text,
-                 const std::function<void(PerplexityRun&, int chunk, Divergence&)>& compare_chunk) {
-  Divergence divergence;
+                 const std::function<void(PerplexityRun&, int chunk, DivergenceSamples&)>& compare_chunk) {
+  DivergenceSamples divergence;
   {
     ChunkProgress progress(text.size(), false);
     PerplexityRun run(engine, [&](int done, int total) { progress.update(done, total); });
@@ -229,14 +229,14 @@ void perplexity(PerplexityOptions& o) {
   inform("{} chunks of {} tokens, {} positions of each are scored", text.size(), text.tokens_of_chunk(),
          text[0].n_scored());
   if (base) {
-    compare_all(o, engine, text, [&](PerplexityRun& run, int i, Divergence& divergence) {
+    compare_all(o, engine, text, [&](PerplexityRun& run, int i, DivergenceSamples& divergence) {
       run.compare_with(*base, i, text[i], divergence);
     });
   } else if (o.has_second_engine()) {
     Engine second =
         open_engine(open_model_file(o.model), second_engine_options(o, engine.options(), text.tokens_of_chunk()));
     inform("Q is {}, base is {}", describe_engine(engine), describe_engine(second));
-    compare_all(o, engine, text, [&](PerplexityRun& run, int i, Divergence& divergence) {
+    compare_all(o, engine, text, [&](PerplexityRun& run, int i, DivergenceSamples& divergence) {
       run.compare_with(second, text[i], divergence);
     });
   } else {

@@ -62,11 +62,11 @@ void print_perplexity(std::span<const double> nll) {
 
 void print_divergence_head() {
   fmt::print(
-      "chunk             PPL               ln(PPL(Q)/PPL(base))          KL Divergence              Δp RMS"
+      "chunk             PPL               ln(PPL(Q)/PPL(base))          KL DivergenceSamples              Δp RMS"
       "            Same top p\n");
 }
 
-void print_divergence_row(int chunk, const Divergence& d) {
+void print_divergence_row(int chunk, const DivergenceSamples& d) {
   const Estimate perplexity = perplexity_of(d.nll), log_ratio = d.log_ratio(), kl = mean_of(d.kl);
   const Estimate rms = percent(d.rms_p_difference()), same = percent(d.same_top());
   fmt::print(
@@ -77,7 +77,7 @@ void print_divergence_row(int chunk, const Divergence& d) {
   std::fflush(stdout);
 }
 
-void print_divergence(const Divergence& d) {
+void print_divergence(const DivergenceSamples& d) {
   fmt::print("\n====== Perplexity statistics ======\n");
   print_line("Mean PPL(Q)", perplexity_of(d.nll));
   print_line("Mean PPL(base)", perplexity_of(d.base_nll));
@@ -115,7 +115,7 @@ Json perplexity_json(std::span<const double> nll) {
   return {{"positions", nll.size()}, {"ppl", to_json(perplexity_of(nll))}};
 }
 
-Json divergence_json(const Divergence& d) {
+Json divergence_json(const DivergenceSamples& d) {
   const std::vector<double> gaps = sorted(d.gaps);
   Json result = perplexity_json(d.nll);
   result["base_ppl"] = to_json(perplexity_of(d.base_nll));

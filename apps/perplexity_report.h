@@ -18,12 +18,12 @@ void print_perplexity(std::span<const double> nll);
 
 /// A line a chunk, of everything up to it.
 void print_divergence_head();
-void print_divergence_row(int chunk, const Divergence& divergence);
+void print_divergence_row(int chunk, const DivergenceSamples& divergence);
 /// The tables at the end. PRECOND of these and of the JSON: at least one position.
-void print_divergence(const Divergence& divergence);
+void print_divergence(const DivergenceSamples& divergence);
 
 /// Numbers that JSON has no word for are null.
 nlohmann::ordered_json perplexity_json(std::span<const double> nll);
-nlohmann::ordered_json divergence_json(const Divergence& divergence);
+nlohmann::ordered_json divergence_json(const DivergenceSamples& divergence);
 
 }  // namespace glint::app

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Checks style that clang-format does not: SPDX lines, file and function length, forbidden file names, TODO, machine
-paths and registry hosts, tabs and trailing blanks, comments that name a test which is not there. Generated tables
-(tensor/tables) are exempt from length.
+paths and registry hosts, tabs and trailing blanks, comments that name a test which is not there, types of one name and
+namespace in two headers (the linker would take either's members for both). Generated tables (tensor/tables) are exempt
+from length.
 Run by `make test`; prints every breach as file:line and exits 1."""
 import re
 import statistics
@@ -19,6 +20,8 @@ FORBIDDEN_TEXT = [
     (re.compile(r"/work/|/root/|\.pyenv"), "path of a machine"),
     (re.compile(r"https?://[^\s\"')]*(pypi|debian\.org|files\.pythonhosted)"), "registry host"),
 ]
+NAMESPACE = re.compile(r"^namespace ([\w:]+) \{", re.MULTILINE)
+TYPE = re.compile(r"^(?:struct|class|enum class) (\w+)[^;{]*\{", re.MULTILINE)
 TEST_PATH = re.compile(r"\btests/[\w/*-]+\.(?:cpp|py|c|sh|h)\b")
 
 
@@ -39,7 +42,7 @@ def function_lengths(lines):
 
 
 def main():
-    problems, lengths = [], []
+    problems, lengths, types = [], [], {}
     listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, text=True,
                             capture_output=True, check=True).stdout.split("\n")
     for name in sorted(filter(None, listed)):
@@ -72,6 +75,12 @@ def main():
                 problems.append(f"{name}:1: {len(lines)} lines, cap {FILE_CAP}")
             if name.startswith(("src/", "apps/")):
                 lengths.append(len(lines))
+            if name.startswith(("src/", "apps/")) and path.suffix in {".h", ".cuh"}:
+                for of_namespace in NAMESPACE.findall(text)[:1]:
+                    for of_type in TYPE.findall(text):
+                        first = types.setdefault((of_namespace, of_type), name)
+                        if first != name:
+                            problems.append(f"{name}:1: {of_namespace}::{of_type} is defined in {first} too")
             cap = KERNEL_CAP if name.startswith(("src/cpu/", "src/cuda/")) else FUNCTION_CAP
             if not name.startswith("tests/"):
                 for start, length, header in function_lengths(lines):

@@ -46,7 +46,7 @@ double quantile(std::span<const double> sorted, double fraction) {
   return (1 - share) * sorted[below] + share * sorted[below + 1];
 }
 
-void Divergence::add(const PositionDivergence& position) {
+void DivergenceSamples::add(const PositionDivergence& position) {
   nll.push_back(position.nll);
   base_nll.push_back(position.base_nll);
   kl.push_back(position.kl);
@@ -54,23 +54,23 @@ void Divergence::add(const PositionDivergence& position) {
   if (!position.same_top) gaps.push_back(position.gap);
 }
 
-Estimate Divergence::same_top() const {
+Estimate DivergenceSamples::same_top() const {
   if (kl.empty()) return {};
   const auto count = static_cast<double>(kl.size());
   const double share = (count - static_cast<double>(gaps.size())) / count;
   return {share, kl.size() == 1 ? 0 : std::sqrt(share * (1 - share) / (count - 1))};
 }
 
-Estimate Divergence::log_ratio() const {
+Estimate DivergenceSamples::log_ratio() const {
   return mean_over(nll.size(), [&](size_t i) { return nll[i] - base_nll[i]; });
 }
 
-Estimate Divergence::ratio() const {
+Estimate DivergenceSamples::ratio() const {
   const Estimate log = log_ratio();
   return {std::exp(log.value), std::exp(log.value) * log.error};
 }
 
-Estimate Divergence::difference() const {
+Estimate DivergenceSamples::difference() const {
   const double tested = perplexity_of(nll).value;
   const double base = perplexity_of(base_nll).value;
   // To first order a perplexity moves with its mean log-likelihood times itself.
@@ -78,7 +78,7 @@ Estimate Divergence::difference() const {
   return {tested - base, moved.error};
 }
 
-double Divergence::correlation() const {
+double DivergenceSamples::correlation() const {
   const double mean = mean_of(nll).value;
   const double base_mean = mean_of(base_nll).value;
   double both = 0, squares = 0, base_squares = 0;
@@ -90,7 +90,7 @@ double Divergence::correlation() const {
   return squares == 0 || base_squares == 0 ? 0 : both / std::sqrt(squares * base_squares);
 }
 
-Estimate Divergence::rms_p_difference() const {
+Estimate DivergenceSamples::rms_p_difference() const {
   const Estimate square = mean_over(p_difference.size(), [&](size_t i) { return p_difference[i] * p_difference[i]; });
   const double root = std::sqrt(square.value);
   return {root, root == 0 ? 0 : 0.5 / root * square.error};

@@ -25,7 +25,7 @@ Estimate perplexity_of(std::span<const double> nll);
 double quantile(std::span<const double> sorted, double fraction);
 
 /// What compare() said of many positions, in their order.
-struct Divergence {
+struct DivergenceSamples {
   std::vector<double> nll, base_nll, kl, p_difference;
   std::vector<double> gaps;  // only where the tops differ
 

@@ -98,7 +98,7 @@ void PerplexityRun::score(const Chunk& chunk, std::vector<double>& nll, LogitsFi
   });
 }
 
-void PerplexityRun::compare_with(Engine& base, const Chunk& chunk, Divergence& divergence) {
+void PerplexityRun::compare_with(Engine& base, const Chunk& chunk, DivergenceSamples& divergence) {
   GLINT_CHECK(base.model().spec.n_vocab == engine_.model().spec.n_vocab);
   std::array<PositionDivergence, kBlockRows> block;
   for_each_block(std::array{&engine_, &base}, chunk,
@@ -115,7 +115,7 @@ void PerplexityRun::compare_with(Engine& base, const Chunk& chunk, Divergence& d
                  });
 }
 
-void PerplexityRun::compare_with(const LogitsFile& base, int index, const Chunk& chunk, Divergence& divergence) {
+void PerplexityRun::compare_with(const LogitsFile& base, int index, const Chunk& chunk, DivergenceSamples& divergence) {
   const auto n_vocab = static_cast<size_t>(engine_.model().spec.n_vocab);
   GLINT_CHECK(static_cast<size_t>(base.shape().n_vocab) == n_vocab && base.shape().n_scored() == chunk.n_scored());
   std::array<PositionDivergence, kBlockRows> block;

@@ -64,9 +64,9 @@ class PerplexityRun {
   /// file.
   void score(const Chunk& chunk, std::vector<double>& nll, LogitsFileWriter* file = nullptr);
   /// The base computes the same chunk.
-  void compare_with(Engine& base, const Chunk& chunk, Divergence& divergence);
+  void compare_with(Engine& base, const Chunk& chunk, DivergenceSamples& divergence);
   /// The base is a stored chunk.
-  void compare_with(const LogitsFile& base, int index, const Chunk& chunk, Divergence& divergence);
+  void compare_with(const LogitsFile& base, int index, const Chunk& chunk, DivergenceSamples& divergence);
 
  private:
   /// Logits [n, n_vocab] of a block of rows, from position `first` of the chunk on, of each engine.

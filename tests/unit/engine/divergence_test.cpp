@@ -130,8 +130,8 @@ TEST(EstimateTest, Quantiles) {
   EXPECT_EQ(quantile(endless, 1), kInfinity);
 }
 
-Divergence divergence_of(std::vector<double> nll, std::vector<double> base) {
-  Divergence d;
+DivergenceSamples divergence_of(std::vector<double> nll, std::vector<double> base) {
+  DivergenceSamples d;
   for (size_t i = 0; i < nll.size(); ++i) {
     const double difference = std::exp(-nll[i]) - std::exp(-base[i]);
     d.add({nll[i], base[i], 0, difference, i > 0, i > 0 ? 0 : 0.25});
@@ -141,7 +141,7 @@ Divergence divergence_of(std::vector<double> nll, std::vector<double> base) {
 
 TEST(DivergenceTest, PairsItsPositions) {
   // Always 0.5 worse: how much is certain, whatever the texts' own spread.
-  const Divergence d = divergence_of({1.5, 2.5, 4.5, 0.5}, {1, 2, 4, 0});
+  const DivergenceSamples d = divergence_of({1.5, 2.5, 4.5, 0.5}, {1, 2, 4, 0});
   EXPECT_DOUBLE_EQ(d.log_ratio().value, 0.5);
   EXPECT_NEAR(d.log_ratio().error, 0, kExact);
   EXPECT_DOUBLE_EQ(d.ratio().value, std::exp(0.5));
@@ -156,7 +156,7 @@ TEST(DivergenceTest, PairsItsPositions) {
 }
 
 TEST(DivergenceTest, OfOnePosition) {
-  const Divergence d = divergence_of({std::log(2.0)}, {std::log(4.0)});
+  const DivergenceSamples d = divergence_of({std::log(2.0)}, {std::log(4.0)});
   EXPECT_NEAR(d.rms_p_difference().value, 0.25, kExact);
   for (const Estimate& e : {d.rms_p_difference(), d.same_top(), d.log_ratio(), d.ratio(), d.difference()})
     EXPECT_EQ(e.error, 0);

@@ -126,7 +126,7 @@ TEST(PerplexityRunTest, ScoresEachPositionAsAlone) {
 
 TEST(PerplexityRunTest, AnEngineDoesNotDifferFromItself) {
   Engine engine = open_demo(), again = open_demo(DType::kF16, 30, 1);
-  Divergence divergence;
+  DivergenceSamples divergence;
   PerplexityRun(engine, nullptr).compare_with(again, text_of(engine)[1], divergence);
   ASSERT_EQ(divergence.size(), kChunk / 2 - 1);
   for (double kl : divergence.kl) EXPECT_EQ(kl, 0);
@@ -137,7 +137,7 @@ TEST(PerplexityRunTest, AnEngineDoesNotDifferFromItself) {
 TEST(PerplexityRunTest, TheOtherEngineIsTheBase) {
   Engine engine = open_demo(DType::kQ8_0), exact = open_demo(DType::kF32);
   const Chunk chunk = text_of(engine)[0];
-  Divergence divergence;
+  DivergenceSamples divergence;
   PerplexityRun(engine, nullptr).compare_with(exact, chunk, divergence);
   EXPECT_EQ(divergence.nll, one_by_one(engine, chunk));
   EXPECT_EQ(divergence.base_nll, one_by_one(exact, chunk));
@@ -153,7 +153,7 @@ TEST(PerplexityRunTest, AStoredRunIsABaseToo) {
   const std::string path = testing::TempDir() + "glint_perplexity_" + std::to_string(getpid()) + ".kld";
   Engine engine = open_demo(DType::kQ8_0), exact = open_demo(DType::kF32);
   const ChunkedText text = text_of(engine);
-  Divergence direct, stored;
+  DivergenceSamples direct, stored;
   PerplexityRun run(engine, nullptr), exact_run(exact, nullptr);
   {
     LogitsFileWriter writer(path, {kChunk, engine.model().spec.n_vocab, text.size()}, text.ids());
