@@ -33,8 +33,10 @@ bool all_packed(std::initializer_list<const Weight*> weights) {
   return true;
 }
 
-bool has_fast_path(const BlockContext& block, const MlaShape& shape, const MlaWeights& weights) {
+bool has_fast_path(int d_model, const BlockContext& block, const MlaShape& shape, const MlaWeights& weights) {
   if (block.post_norm || shape.q_rank == 0 || shape.q_rank % 64 != 0) return false;
+  // Halves of rows and of low queries lie in scratch of d_model floats a row.
+  if (!halves_fit(d_model) || shape.q_rank > 2 * d_model) return false;
   if (shape.d_nope % 64 != 0 || shape.kv_rank % 64 != 0 || shape.d_v % 64 != 0) return false;
   return all_packed({&weights.q_a, &weights.q_b, &weights.kv_a, &weights.k_b, &weights.v_b, &weights.output});
 }
@@ -284,7 +286,7 @@ class MlaStep {
 
 bool mla_block(const MlaContext& context, Tensor x, const BlockContext& block, const MlaShape& shape,
                const MlaWeights& weights, const KvLayer& cache, const RopeParams& rope_params) {
-  if (!has_fast_path(block, shape, weights)) return false;
+  if (!has_fast_path(x.width, block, shape, weights)) return false;
   MlaStep step(context, x, block, shape, weights, cache, rope_params);
   if (x.n_rows <= kMatvecTokens) {
     step.few_tokens();

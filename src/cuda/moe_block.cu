@@ -27,6 +27,7 @@ bool has_fast_path(const BlockContext& block, const MoeShape& shape, const MoeLa
   if (block.post_norm || !experts.up || experts.router.dtype != DType::kF32 || shape.n_experts > kMostExperts)
     return false;
   if (!same_packed(experts.gate, experts.up) || experts.down.dtype == DType::kF32) return false;
+  if (!halves_fit(experts.router.n_in)) return false;
   // Rows of inner activations are read in whole quarters of a tile.
   if (shape.d_ff % 64 != 0 || shape.d_ff_shared % 64 != 0) return false;
   if (shape.d_ff_shared == 0) return true;
